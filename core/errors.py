@@ -1,0 +1,57 @@
+"""The one error type that core raises on purpose: a code and its facts.
+
+Knows what can go wrong; must not know how it is said to a person (app/notices.py does that).
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+Fact = str | int | float | Path
+
+
+class ErrorCode(StrEnum):
+    """What happened. Each member has its words in app/notices.py (a test walks both)."""
+
+    # model files
+    MODEL_NOT_FOUND = "model_not_found"  # facts: path
+    MODEL_INCOMPLETE = "model_incomplete"  # facts: path, missing
+    MODEL_DAMAGED = "model_damaged"  # facts: path, part (tensor or file), reason
+    MODEL_UNSUPPORTED = "model_unsupported"  # facts: path, reason
+    MODEL_NONE_CHOSEN = "model_none_chosen"
+    TOKENIZER_MISSING = "tokenizer_missing"  # facts: path
+    TOKENIZER_DAMAGED = "tokenizer_damaged"  # facts: path, reason
+    OUT_OF_MEMORY = "out_of_memory"  # facts: needed_bytes
+    # this computer
+    CPU_UNSUPPORTED = "cpu_unsupported"  # facts: reason
+    KERNELS_UNKNOWN = "kernels_unknown"  # facts: name, known
+    # a request
+    PROMPT_EMPTY = "prompt_empty"
+    PROMPT_TOO_LONG = "prompt_too_long"  # facts: n_tokens, limit
+    TOKEN_OUT_OF_RANGE = "token_out_of_range"  # facts: token_id, vocab_size
+    IDS_INVALID = "ids_invalid"  # facts: text
+    SETTING_INVALID = "setting_invalid"  # facts: key, value, allowed
+    OUTPUT_UNWRITABLE = "output_unwritable"  # facts: path, reason
+    # our own data
+    DATA_DIR_UNWRITABLE = "data_dir_unwritable"  # facts: path, reason
+    ALREADY_RUNNING = "already_running"  # facts: path
+    DATABASE_DAMAGED = "database_damaged"  # facts: path, kept_as
+    DATABASE_NEWER = "database_newer"  # facts: path, found, supported
+    DATABASE_LOCKED = "database_locked"  # facts: path
+    DISK_FULL = "disk_full"  # facts: path
+    CHAT_NOT_FOUND = "chat_not_found"  # facts: chat_id
+
+
+class AppError(Exception):
+    """Something that a person can be told about, as a code with facts.
+
+    Core wraps foreign exceptions at its borders: ``raise AppError(code, path=path) from exc``.
+    """
+
+    def __init__(self, code: ErrorCode, **facts: Fact) -> None:
+        super().__init__(code.value, facts)
+        self.code = code
+        self.facts = facts
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{key}={value}" for key, value in self.facts.items())
+        return f"{self.code.value}({shown})"

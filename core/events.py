@@ -1,0 +1,132 @@
+"""What a running job tells its observer, and how the observer tells it to stop.
+
+Frozen values only: they cross from a worker thread to the window. Knows no Qt.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.errors import AppError
+
+
+class CancelToken:
+    """A one-way switch, thread-safe: once cancelled, always cancelled."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def cancel(self) -> None:
+        """Ask the job to stop; runs the callbacks once, in this thread."""
+        with self._lock:
+            first = not self._event.is_set()
+            self._event.set()
+            callbacks = list(self._callbacks) if first else []
+        for callback in callbacks:
+            callback()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True from the first call of cancel() on."""
+        return self._event.is_set()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Run `callback` at cancel(), or at once when already cancelled (used to interrupt a step)."""
+        with self._lock:
+            if not self._event.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+class StopReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP_TOKEN = "stop_token"
+    STOP_STRING = "stop_string"
+    MAX_TOKENS = "max_tokens"
+    CONTEXT_FULL = "context_full"
+    LOOP = "loop"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStats:
+    """Figures of one finished answer; seconds are wall time."""
+
+    prompt_tokens: int
+    cached_tokens: int  # of the prompt, taken from the KV cache instead of being read again
+    generated_tokens: int
+    prefill_s: float
+    decode_s: float
+    seed: int
+
+    @property
+    def prefill_tokens_per_s(self) -> float:
+        """Tokens really read per second; 0.0 when nothing had to be read."""
+        read = self.prompt_tokens - self.cached_tokens
+        return read / self.prefill_s if self.prefill_s > 0 else 0.0
+
+    @property
+    def decode_tokens_per_s(self) -> float:
+        """Generated tokens per second after the first; 0.0 for fewer than two."""
+        return (self.generated_tokens - 1) / self.decode_s if self.decode_s > 0 and self.generated_tokens > 1 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """A model is being read: bytes done of bytes in all."""
+
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProgress:
+    """The prompt is being read: tokens done of tokens in all (cached ones count as done)."""
+
+    done_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTrimmed:
+    """The oldest `turns_dropped` messages no longer fit and are not seen by the model."""
+
+    turns_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Whole characters to append to the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Everything up to `n_chars` of the answer is on disk."""
+
+    n_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDone:
+    """The answer ended for `reason`."""
+
+    reason: StopReason
+    stats: ReplyStats
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """The job ended with an error that a person can be told about."""
+
+    error: AppError
+
+
+Event = LoadProgress | PromptProgress | HistoryTrimmed | TextDelta | Saved | ReplyDone | JobFailed
+Emit = Callable[[object], None]

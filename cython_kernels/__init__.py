@@ -1,0 +1,297 @@
+"""Numbers only: the ternary transformer on this CPU. Knows no files, no text and no settings.
+
+This facade is the only import path. It checks dtype, shape and contiguity once; below it nothing is checked again
+and nothing is allocated. `reference.py` is the numpy twin that tests compare with.
+
+Packed ternary layout ("A1"), one 64-byte line for every 4 consecutive inputs k of a block of 64 output rows:
+byte[r * 4 + j], r = 0..15, j = 0..3, holds four 2-bit codes (weight + 1); bits 2p..2p+1 belong to row 16 p + r and
+input k + j. Lines of a block follow each other in k; blocks follow each other in rows. Rows are padded to 64 with
+code 1 (weight 0).
+"""
+
+import mmap
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from cython_kernels import transformer as _c
+
+BLOCK_ROWS = 64
+KV_BLOCK = 16  # positions that share one transposed block of keys
+
+Activation = Literal["relu2", "silu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a model; hidden, intermediate and head_dim are multiples of 16."""
+
+    hidden: int
+    intermediate: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    vocab: int
+    rms_eps: float
+    activation: Activation
+    max_context: int  # positions that the KV cache and the RoPE tables hold; a multiple of KV_BLOCK
+
+    @property
+    def q_rows(self) -> int:
+        """Rows of the query projection inside the fused qkv matrix, padded to whole blocks."""
+        return padded_rows(self.n_heads * self.head_dim)
+
+    @property
+    def kv_rows(self) -> int:
+        """Rows of the key (or value) projection inside the fused qkv matrix, padded to whole blocks."""
+        return padded_rows(self.n_kv_heads * self.head_dim)
+
+
+@dataclass(frozen=True, slots=True)
+class TernaryMatrix:
+    """Packed weights in layout A1: y[row] = block_scales[row // 64] / activation_scale * sum_k w[row, k] x[k].
+
+    lines: uint8 (n_blocks, cols / 4, 64), 64-byte aligned. block_scales: float32 (n_blocks,), always multiplied.
+    """
+
+    lines: NDArray[np.uint8]
+    block_scales: NDArray[np.float32]
+    cols: int
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of 64 rows."""
+        return int(self.lines.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """One transformer layer. Norm weights are float32; the two sub-norms are None where the model has none.
+
+    qkv: q rows, then k, then v, each padded to whole blocks. gate_up: blocks alternate gate, up, gate, up.
+    """
+
+    qkv: TernaryMatrix
+    o: TernaryMatrix
+    gate_up: TernaryMatrix
+    down: TernaryMatrix
+    input_norm: NDArray[np.float32]
+    post_attention_norm: NDArray[np.float32]
+    attn_sub_norm: NDArray[np.float32] | None
+    ffn_sub_norm: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWeights:
+    """A whole model. embedding and head: bfloat16 bits as uint16 (vocab, hidden); head is the embedding when tied.
+
+    rope_cos, rope_sin: float32 (max_context, head_dim / 2), rotate-half pairing.
+    """
+
+    embedding: NDArray[np.uint16]
+    head: NDArray[np.uint16]
+    final_norm: NDArray[np.float32]
+    layers: tuple[LayerWeights, ...]
+    rope_cos: NDArray[np.float32]
+    rope_sin: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class KVArrays:
+    """Keys and values of all positions, float32, zero at first.
+
+    keys: (n_layers, n_kv_heads, max_context / 16, head_dim, 16), positions innermost so that one load serves 16
+    positions. values: (n_layers, n_kv_heads, max_context, head_dim).
+    """
+
+    keys: NDArray[np.float32]
+    values: NDArray[np.float32]
+
+
+def padded_rows(rows: int) -> int:
+    """Round `rows` up to whole blocks of 64."""
+    return -(-rows // BLOCK_ROWS) * BLOCK_ROWS
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
+    """Return a zeroed, page-aligned array in private memory; pages become resident when first touched."""
+    item = np.dtype(dtype).itemsize
+    n_bytes = max(prod(shape) * item, 1)
+    buffer = mmap.mmap(-1, n_bytes)
+    if hasattr(mmap, "MADV_HUGEPAGE") and n_bytes >= 4 << 20:
+        buffer.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(buffer, dtype=dtype, count=prod(shape)).reshape(shape)
+
+
+def new_ternary(rows: int, cols: int) -> TernaryMatrix:
+    """Return an empty matrix of `rows` (padded to blocks of 64) by `cols` (a multiple of 4); fill it by pack()."""
+    if cols % 4:
+        raise ValueError(f"cols must be a multiple of 4, not {cols}")
+    n_blocks = padded_rows(rows) // BLOCK_ROWS
+    lines = aligned_zeros((n_blocks, cols // 4, 64), np.uint8)
+    return TernaryMatrix(lines, np.ones(n_blocks, np.float32), cols)  # type: ignore[arg-type]
+
+
+def pack(
+    matrix: TernaryMatrix,
+    source: NDArray[np.uint8],
+    rows: int,
+    scale: float,
+    *,
+    first_block: int = 0,
+    block_step: int = 1,
+) -> bool:
+    """Write `rows` rows of 2-bit codes into `matrix`, from block `first_block` on, every `block_step`-th block.
+
+    source: uint8 (source_rows, cols), rows % source_rows == 0, at most 4 planes: row r is bits 2p..2p+1 of
+    source[r % source_rows] with p = r // source_rows. So a byte a code (source_rows == rows) and the packed
+    safetensors layout (source_rows == rows / 4) are read alike.
+
+    Returns:
+        False when some code is 3, which is no ternary weight; the matrix is then unusable.
+    """
+    if source.dtype != np.uint8 or source.ndim != 2 or not source.flags.c_contiguous:
+        raise ValueError("source must be a contiguous uint8 matrix")
+    if source.shape[1] != matrix.cols:
+        raise ValueError(f"source has {source.shape[1]} columns, the matrix {matrix.cols}")
+    if rows % source.shape[0] or rows // source.shape[0] > 4:
+        raise ValueError(f"{rows} rows cannot come from {source.shape[0]} source rows")
+    n_blocks = padded_rows(rows) // BLOCK_ROWS
+    if first_block < 0 or block_step < 1 or first_block + (n_blocks - 1) * block_step >= matrix.n_blocks:
+        raise ValueError("blocks reach past the matrix")
+    matrix.block_scales[first_block : first_block + n_blocks * block_step : block_step] = scale
+    return bool(_c.pack(matrix.lines, source, rows, first_block, block_step))
+
+
+def new_kv(shape: Shape) -> KVArrays:
+    """Return an empty KV cache for `shape.max_context` positions; memory is used as positions are filled."""
+    blocks = shape.max_context // KV_BLOCK
+    keys = aligned_zeros((shape.n_layers, shape.n_kv_heads, blocks, shape.head_dim, KV_BLOCK), np.float32)
+    values = aligned_zeros((shape.n_layers, shape.n_kv_heads, shape.max_context, shape.head_dim), np.float32)
+    return KVArrays(keys, values)  # type: ignore[arg-type]
+
+
+def kernel_sets() -> tuple[str, ...]:
+    """Return the kernel sets that this CPU can run, best first; the last is always "scalar"."""
+    return tuple(_c.kernel_sets())
+
+
+def choose_kernels(name: str | None) -> str:
+    """Return the kernel set to use: `name` (from TERN_KERNELS), or the best one for None or "".
+
+    Raises:
+        ValueError: `name` is unknown or cannot run on this CPU.
+    """
+    known = kernel_sets()
+    if not name:
+        return known[0]
+    if name not in known:
+        raise ValueError(name)
+    return name
+
+
+def sequential_read_gb_per_s(n_threads: int, n_bytes: int = 1 << 29) -> float:
+    """Measure a plain sequential read of a private buffer by `n_threads` threads, in 1e9 bytes a second (best of 3)."""
+    buffer = aligned_zeros((n_bytes,), np.uint8)
+    buffer[:] = 1
+    return float(_c.sequential_read(buffer, n_threads, 3))
+
+
+class Transformer:
+    """The forward pass on one model and one KV cache. Not thread-safe: one owner, except for interrupt()."""
+
+    def __init__(self, shape: Shape, weights: ModelWeights, kv: KVArrays, *, n_threads: int, kernels: str) -> None:
+        _check(shape, weights, kv)
+        if n_threads < 1:
+            raise ValueError("n_threads must be at least 1")
+        self.shape = shape
+        self.kernels = kernels
+        self.n_threads = n_threads
+        self._step = _c.Step(shape, weights, kv, n_threads, kernels)
+
+    def forward(self, ids: NDArray[np.int32], start: int, logits: NDArray[np.float32] | None) -> bool:
+        """Run `ids` at positions start, start + 1, ... and write their keys and values into the cache.
+
+        Args:
+            ids: int32 (n,), n >= 1, each in [0, vocab).
+            start: position of the first id; positions before it must have been run already.
+            logits: None for no logits; float32 (1, vocab) for the last position; (n, vocab) for all.
+
+        Returns:
+            False when interrupt() stopped it; the cache then holds nothing new that counts.
+        """
+        n = len(ids)
+        if ids.dtype != np.int32 or ids.ndim != 1 or not ids.flags.c_contiguous or n < 1:
+            raise ValueError("ids must be a contiguous, non-empty int32 vector")
+        if start < 0 or start + n > self.shape.max_context:
+            raise ValueError(f"positions {start}..{start + n} do not fit {self.shape.max_context}")
+        if int(ids.min()) < 0 or int(ids.max()) >= self.shape.vocab:
+            raise ValueError("a token id is outside the vocabulary")
+        if logits is not None and (
+            logits.dtype != np.float32
+            or not logits.flags.c_contiguous
+            or logits.shape not in {(1, self.shape.vocab), (n, self.shape.vocab)}
+        ):
+            raise ValueError("logits must be float32 (1, vocab) or (n, vocab)")
+        return bool(self._step.forward(ids, start, logits))
+
+    def interrupt(self) -> None:
+        """Make a running forward() return False at the next layer; callable from any thread."""
+        self._step.interrupt()
+
+    def clear_interrupt(self) -> None:
+        """Forget an earlier interrupt(), before a new request."""
+        self._step.clear_interrupt()
+
+    def close(self) -> None:
+        """Stop the threads; the object cannot be used afterwards."""
+        self._step.close()
+
+
+def _check(shape: Shape, weights: ModelWeights, kv: KVArrays) -> None:
+    """Raise ValueError unless every array has the dtype, shape and contiguity that the C code takes for granted."""
+    for name in ("hidden", "intermediate", "head_dim", "max_context"):
+        if getattr(shape, name) < 16 or getattr(shape, name) % 16:
+            raise ValueError(f"{name} must be a positive multiple of 16")
+    if shape.n_kv_heads < 1 or shape.n_heads % shape.n_kv_heads:
+        raise ValueError("n_heads must be a multiple of n_kv_heads")
+    if len(weights.layers) != shape.n_layers:
+        raise ValueError("number of layers")
+    s = shape
+    expect = _expect
+    expect("embedding", weights.embedding, np.uint16, (s.vocab, s.hidden))
+    expect("head", weights.head, np.uint16, (s.vocab, s.hidden))
+    expect("final_norm", weights.final_norm, np.float32, (s.hidden,))
+    expect("rope_cos", weights.rope_cos, np.float32, (s.max_context, s.head_dim // 2))
+    expect("rope_sin", weights.rope_sin, np.float32, (s.max_context, s.head_dim // 2))
+    keys = (s.n_layers, s.n_kv_heads, s.max_context // KV_BLOCK, s.head_dim, KV_BLOCK)
+    expect("keys", kv.keys, np.float32, keys)
+    expect("values", kv.values, np.float32, (s.n_layers, s.n_kv_heads, s.max_context, s.head_dim))
+    attn = s.n_heads * s.head_dim
+    for layer in weights.layers:
+        _expect_ternary("qkv", layer.qkv, s.q_rows + 2 * s.kv_rows, s.hidden)
+        _expect_ternary("o", layer.o, padded_rows(s.hidden), attn)
+        _expect_ternary("gate_up", layer.gate_up, 2 * padded_rows(s.intermediate), s.hidden)
+        _expect_ternary("down", layer.down, padded_rows(s.hidden), s.intermediate)
+        expect("input_norm", layer.input_norm, np.float32, (s.hidden,))
+        expect("post_attention_norm", layer.post_attention_norm, np.float32, (s.hidden,))
+        if layer.attn_sub_norm is not None:
+            expect("attn_sub_norm", layer.attn_sub_norm, np.float32, (attn,))
+        if layer.ffn_sub_norm is not None:
+            expect("ffn_sub_norm", layer.ffn_sub_norm, np.float32, (s.intermediate,))
+
+
+def _expect(name: str, array: NDArray[np.generic], dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+    if array.dtype != np.dtype(dtype) or array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(f"{name} must be contiguous {np.dtype(dtype)} {shape}, not {array.dtype} {array.shape}")
+
+
+def _expect_ternary(name: str, matrix: TernaryMatrix, rows: int, cols: int) -> None:
+    _expect(name, matrix.lines, np.uint8, (rows // BLOCK_ROWS, cols // 4, 64))
+    _expect(name + " scales", matrix.block_scales, np.float32, (rows // BLOCK_ROWS,))
+    if matrix.cols != cols or matrix.lines.ctypes.data % 64:
+        raise ValueError(f"{name} has the wrong number of columns or is not 64-byte aligned")
