@@ -1,0 +1,335 @@
+"""The one place where an AppError becomes words for a person: what happened, what is safe, one thing to do.
+
+Knows every ErrorCode and its facts; must not know where the words are shown (terminal or window), so it imports no Qt.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.errors import AppError, ErrorCode, Fact
+from core.events import StopReason
+
+_MAX_FACT_CHARS = 300
+
+
+class Action(StrEnum):
+    """What the one button of a notice does; the window maps each to a method."""
+
+    CHOOSE_MODEL = "choose_model"
+    TRY_AGAIN = "try_again"
+    EDIT_MESSAGE = "edit_message"
+    NEW_CHAT = "new_chat"
+    OPEN_DATA_FOLDER = "open_data_folder"
+    DISMISS = "dismiss"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One error in plain words; every field is plain text and may hold foreign text (never show it as HTML)."""
+
+    title: str
+    what: str
+    safe: str
+    advice: str
+    action_label: str
+    action: Action
+
+    @property
+    def text(self) -> str:
+        """What happened, what is safe and what to do, as one paragraph."""
+        return " ".join(part for part in (self.what, self.safe, self.advice) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    title: str
+    what: str
+    safe: str
+    advice: str
+    label: str
+    action: Action
+
+
+_FILES_SAFE = "Nothing on this computer was changed."
+_CHATS_SAFE = "Your conversations are safe."
+_KEPT = "Your message is kept."
+_OTHER_FOLDER = "Choose another model folder."
+_AGAIN_FOLDER = "Copy the model again, or choose another model folder."
+
+_WORDS: Mapping[ErrorCode, _Words] = {
+    ErrorCode.MODEL_NOT_FOUND: _Words(
+        "The model is not there",
+        "There is no model at {path}.",
+        _FILES_SAFE,
+        _OTHER_FOLDER,
+        "Choose a model",
+        Action.CHOOSE_MODEL,
+    ),
+    ErrorCode.MODEL_INCOMPLETE: _Words(
+        "The model is incomplete",
+        "The model at {path} lacks {missing}.",
+        _FILES_SAFE,
+        _AGAIN_FOLDER,
+        "Choose a model",
+        Action.CHOOSE_MODEL,
+    ),
+    ErrorCode.MODEL_DAMAGED: _Words(
+        "The model is damaged",
+        "The model at {path} cannot be used: {part}: {reason}.",
+        _FILES_SAFE,
+        _AGAIN_FOLDER,
+        "Choose a model",
+        Action.CHOOSE_MODEL,
+    ),
+    ErrorCode.MODEL_UNSUPPORTED: _Words(
+        "Tern cannot run this model",
+        "The model at {path} is of a kind that Tern does not run: {reason}.",
+        _FILES_SAFE,
+        "Choose a ternary BitNet model.",
+        "Choose a model",
+        Action.CHOOSE_MODEL,
+    ),
+    ErrorCode.MODEL_NONE_CHOSEN: _Words(
+        "No model is chosen",
+        "There is no model to answer with yet.",
+        _CHATS_SAFE,
+        "Choose the folder of a ternary BitNet model.",
+        "Choose a model",
+        Action.CHOOSE_MODEL,
+    ),
+    ErrorCode.TOKENIZER_MISSING: _Words(
+        "The model has no tokenizer",
+        "The model at {path} lacks tokenizer.json, the file that turns text into numbers.",
+        _FILES_SAFE,
+        _AGAIN_FOLDER,
+        "Choose a model",
+        Action.CHOOSE_MODEL,
+    ),
+    ErrorCode.TOKENIZER_DAMAGED: _Words(
+        "The model's tokenizer is damaged",
+        "The tokenizer of the model at {path} cannot be used: {reason}.",
+        _FILES_SAFE,
+        _AGAIN_FOLDER,
+        "Choose a model",
+        Action.CHOOSE_MODEL,
+    ),
+    ErrorCode.OUT_OF_MEMORY: _Words(
+        "Not enough memory",
+        "The model needs about {needed_bytes} of memory, more than this computer can give now.",
+        _CHATS_SAFE,
+        "Close other programs and try again, or choose a smaller model.",
+        "Try again",
+        Action.TRY_AGAIN,
+    ),
+    ErrorCode.CPU_UNSUPPORTED: _Words(
+        "This processor is too old",
+        "Tern cannot run a model on this processor: {reason}.",
+        _CHATS_SAFE,
+        "Use Tern on a newer computer; reading old conversations still works here.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.KERNELS_UNKNOWN: _Words(
+        "Unknown instruction set",
+        "TERN_KERNELS names {name}, which this computer does not have (it has {known}).",
+        _FILES_SAFE,
+        "Remove TERN_KERNELS from the environment and start again.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.PROMPT_EMPTY: _Words(
+        "The message is empty",
+        "There is nothing to answer.",
+        "",
+        "Write something and send it.",
+        "Write a message",
+        Action.EDIT_MESSAGE,
+    ),
+    ErrorCode.PROMPT_TOO_LONG: _Words(
+        "The message is too long",
+        "The message has {n_tokens} tokens (pieces of words), and there is room for {limit}.",
+        _KEPT,
+        "Shorten it and send it again.",
+        "Edit the message",
+        Action.EDIT_MESSAGE,
+    ),
+    ErrorCode.TOKEN_OUT_OF_RANGE: _Words(
+        "A token does not exist",
+        "Token {token_id} is outside the model's vocabulary of {vocab_size}.",
+        _FILES_SAFE,
+        "Use token numbers from 0 to one below {vocab_size}.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.IDS_INVALID: _Words(
+        "These are not token numbers",
+        "{text} is not a list of token numbers.",
+        "",
+        "Write them like 128000,25,11.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.SETTING_INVALID: _Words(
+        "A setting is out of range",
+        "{key} cannot be {value}.",
+        "Nothing was changed.",
+        "Use {allowed}.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.OUTPUT_UNWRITABLE: _Words(
+        "The file cannot be written",
+        "{path} cannot be written: {reason}.",
+        "An existing file was left as it was.",
+        "Choose another place.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.DATA_DIR_UNWRITABLE: _Words(
+        "Tern cannot save anything",
+        "The data folder {path} cannot be written: {reason}.",
+        "Nothing was lost; nothing can be saved either.",
+        "Make it writable, or start Tern with --data-dir and another folder.",
+        "Try again",
+        Action.TRY_AGAIN,
+    ),
+    ErrorCode.ALREADY_RUNNING: _Words(
+        "Tern is already running",
+        "Another Tern uses the data folder {path}.",
+        _CHATS_SAFE,
+        "Use the window that is open, or start this one with --data-dir and another folder.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.DATABASE_DAMAGED: _Words(
+        "The history was damaged",
+        "The history file {path} could not be read.",
+        "It was kept untouched as {kept_as}.",
+        "Start Tern again to begin with an empty history.",
+        "Open the data folder",
+        Action.OPEN_DATA_FOLDER,
+    ),
+    ErrorCode.DATABASE_NEWER: _Words(
+        "The history is from a newer Tern",
+        "{path} has format {found}; this Tern reads up to {supported}.",
+        "The file was not touched.",
+        "Install the newer Tern.",
+        "Open the data folder",
+        Action.OPEN_DATA_FOLDER,
+    ),
+    ErrorCode.DATABASE_LOCKED: _Words(
+        "The history is in use",
+        "Another program holds {path}.",
+        _CHATS_SAFE,
+        "Close the other program and try again.",
+        "Try again",
+        Action.TRY_AGAIN,
+    ),
+    ErrorCode.DISK_FULL: _Words(
+        "The disk is full",
+        "There is no room left to write {path}.",
+        "Everything saved so far is safe.",
+        "Free some space and try again.",
+        "Try again",
+        Action.TRY_AGAIN,
+    ),
+    ErrorCode.CHAT_NOT_FOUND: _Words(
+        "The conversation is gone",
+        "Conversation {chat_id} no longer exists.",
+        "All other conversations are safe.",
+        "Start a new one.",
+        "New chat",
+        Action.NEW_CHAT,
+    ),
+}
+
+_UNEXPECTED = Notice(
+    "Something went wrong",
+    "Tern ran into a mistake of its own.",
+    _CHATS_SAFE,
+    "Try again; if it happens again, report it with the copied details.",
+    "Try again",
+    Action.TRY_AGAIN,
+)
+
+_ENDINGS: Mapping[StopReason, str] = {
+    StopReason.STOP_TOKEN: "",
+    StopReason.STOP_STRING: "",
+    StopReason.MAX_TOKENS: "Stopped at the longest answer that is allowed.",
+    StopReason.CONTEXT_FULL: "Stopped: the conversation is as long as this model can see. Start a new chat to go on.",
+    StopReason.LOOP: "Stopped: the model had begun to repeat itself.",
+    StopReason.CANCELLED: "You stopped this answer.",
+}
+
+
+def notice_for(error: BaseException) -> Notice:
+    """Return the words for `error`; anything but an AppError is our own mistake and is said so."""
+    if not isinstance(error, AppError):
+        return _UNEXPECTED
+    words = _WORDS[error.code]
+    facts = _Facts({key: _shown(key, value) for key, value in error.facts.items()})
+    return Notice(
+        words.title,
+        words.what.format_map(facts),
+        words.safe.format_map(facts),
+        words.advice.format_map(facts),
+        words.label,
+        words.action,
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return what happened and what to do as one line for a terminal, without control characters."""
+    notice = notice_for(error)
+    return f"{notice.what} {notice.advice}"
+
+
+def details(error: BaseException) -> str:
+    """Return what "Copy details" copies: the code, the facts and the chain of causes, never text of a chat."""
+    lines = [_plain(str(error)) if isinstance(error, AppError) else type(error).__name__]
+    cause = error.__cause__
+    while cause is not None and len(lines) < 6:
+        lines.append(f"caused by {type(cause).__name__}: {_plain(str(cause))}")
+        cause = cause.__cause__
+    return "\n".join(lines)
+
+
+def ending(reason: StopReason) -> str:
+    """Return the sentence that tells why an answer ended early, or an empty string when it ended by itself."""
+    return _ENDINGS[reason]
+
+
+def trimmed(turns_dropped: int) -> str:
+    """Return the sentence for messages that no longer fit and are not seen by the model."""
+    messages = "message is" if turns_dropped == 1 else "messages are"
+    return f"The oldest {turns_dropped} {messages} too far back: the model sees the conversation from here on."
+
+
+def bytes_in_words(n_bytes: int) -> str:
+    """Return a size as a person reads it, in decimal units."""
+    if n_bytes < 1_000_000:
+        return f"{max(n_bytes, 0) / 1_000:.0f} kB"
+    if n_bytes < 1_000_000_000:
+        return f"{n_bytes / 1_000_000:.0f} MB"
+    return f"{n_bytes / 1_000_000_000:.1f} GB"
+
+
+class _Facts(dict[str, str]):
+    """Facts by name; one that is absent reads as "unknown" rather than breaking the message about an error."""
+
+    def __missing__(self, key: str) -> str:
+        return "unknown"
+
+
+def _shown(key: str, value: Fact) -> str:
+    if key.endswith("_bytes") and isinstance(value, int):
+        return bytes_in_words(value)
+    return _plain(str(value)).rstrip(".")
+
+
+def _plain(text: str) -> str:
+    """Return `text` on one line, without control or direction characters, at a bearable length."""
+    clean = "".join(char if char.isprintable() else " " for char in text[: 4 * _MAX_FACT_CHARS])
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= _MAX_FACT_CHARS else clean[: _MAX_FACT_CHARS - 1] + "…"
