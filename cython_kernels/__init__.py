@@ -194,11 +194,29 @@ def choose_kernels(name: str | None) -> str:
     return name
 
 
-def sequential_read_gb_per_s(n_threads: int, n_bytes: int = 1 << 29) -> float:
-    """Measure a plain sequential read of a private buffer by `n_threads` threads, in 1e9 bytes a second (best of 3)."""
-    buffer = aligned_zeros((n_bytes,), np.uint8)
-    buffer[:] = 1
-    return float(_c.sequential_read(buffer, n_threads, 3))
+def ternary_sums(matrix: TernaryMatrix, x: NDArray[np.int8], kernels: str) -> NDArray[np.int32]:
+    """Return sum_k w[row, k] x[t, k] as int32 (n, rows padded to 64), exact: one linear by itself.
+
+    x: int8 (n, cols), n >= 1.
+    """
+    if x.dtype != np.int8 or x.ndim != 2 or x.shape[0] < 1 or x.shape[1] != matrix.cols or not x.flags.c_contiguous:
+        raise ValueError(f"x must be a contiguous int8 (n, {matrix.cols})")
+    sums = np.empty((x.shape[0], matrix.n_blocks * BLOCK_ROWS), np.int32)
+    _c.ternary_sums(kernels, matrix.lines, x, np.empty(x.size, np.int8), sums)
+    return sums
+
+
+def sequential_read_gb_per_s(n_threads: int, data: NDArray[np.generic] | None = None) -> float:
+    """Measure a plain sequential read by `n_threads` threads, in 1e9 bytes a second (best of 3).
+
+    data: what to read, contiguous and much larger than the caches (a model's own weights cost no further memory);
+    None allocates 256 MiB for the purpose.
+    """
+    if data is None:
+        data = aligned_zeros((1 << 28,), np.uint8)
+        data[:] = 1
+    flat = data.reshape(-1).view(np.uint8)
+    return float(_c.sequential_read(flat[: len(flat) // 64 * 64], n_threads, 3))
 
 
 class Transformer:

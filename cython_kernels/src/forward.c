@@ -1,0 +1,391 @@
+/* The forward pass, in the order of the paper. All threads run step_() together and meet at the barriers; each owns
+ * whole tokens, whole heads or whole blocks of output rows, so no sum is ever split and the number of threads cannot
+ * change a bit of the result. See forward.h. */
+#include "forward.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+enum {
+    MAX_BATCH = 64, /* tokens that one step carries: their activations stay in the second-level cache */
+    ALIGNMENT = 64
+};
+
+struct tern_step {
+    tern_shape s;
+    const tern_kernels *k;
+    tern_pool *pool;
+    tern_atomic interrupt; /* set from outside */
+    int stopped;           /* what thread 0 saw of it, for everybody, between two barriers */
+    char *memory;
+
+    /* the current batch */
+    const int32_t *ids;
+    int n, start;
+    float *logits;
+    int n_logits;
+
+    /* scratch */
+    int q_rows, kv_rows, qkv_rows, attention_width, widest;
+    float *x;        /* [MAX_BATCH][hidden], the residual stream */
+    float *normed;   /* [MAX_BATCH][widest] */
+    float *qkv;      /* [MAX_BATCH][qkv_rows] */
+    float *attended; /* [MAX_BATCH][attention_width] */
+    float *gated;    /* [MAX_BATCH][intermediate] */
+    int8_t *q8;      /* groups of 4 tokens, see kernels.h */
+    float q8_scale[MAX_BATCH];
+    int32_t q8_sum[MAX_BATCH];
+    float *scores; /* [n_threads][queries of a KV head][max_context] */
+    size_t scores_of_thread;
+};
+
+typedef struct {
+    int from, to;
+} range;
+
+static range share_(int n, int thread, int n_threads) {
+    range r = {(int)((int64_t)n * thread / n_threads), (int)((int64_t)n * (thread + 1) / n_threads)};
+    return r;
+}
+
+static int padded_(int rows) { return (rows + TERN_BLOCK_ROWS - 1) / TERN_BLOCK_ROWS * TERN_BLOCK_ROWS; }
+
+static int larger_(int a, int b) { return a > b ? a : b; }
+
+/* ---- creation ---- */
+
+static size_t carve_(size_t *used, size_t n_bytes) {
+    size_t at = *used;
+    *used = (at + n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return at;
+}
+
+static int allocate_(tern_step *step) {
+    const tern_shape *s = &step->s;
+    size_t used = 0, batch = MAX_BATCH * sizeof(float);
+    size_t n_threads = (size_t)tern_pool_size(step->pool);
+    step->scores_of_thread = (size_t)(s->n_heads / s->n_kv_heads) * (size_t)s->max_context;
+    size_t x = carve_(&used, batch * (size_t)s->hidden);
+    size_t normed = carve_(&used, batch * (size_t)step->widest);
+    size_t qkv = carve_(&used, batch * (size_t)step->qkv_rows);
+    size_t attended = carve_(&used, batch * (size_t)step->attention_width);
+    size_t gated = carve_(&used, batch * (size_t)s->intermediate);
+    size_t q8 = carve_(&used, MAX_BATCH * (size_t)step->widest);
+    size_t scores = carve_(&used, n_threads * step->scores_of_thread * sizeof(float));
+    step->memory = malloc(used + ALIGNMENT);
+    if (!step->memory) return 0;
+    char *base = step->memory + (ALIGNMENT - (uintptr_t)step->memory % ALIGNMENT);
+    step->x = (float *)(base + x);
+    step->normed = (float *)(base + normed);
+    step->qkv = (float *)(base + qkv);
+    step->attended = (float *)(base + attended);
+    step->gated = (float *)(base + gated);
+    step->q8 = (int8_t *)(base + q8);
+    step->scores = (float *)(base + scores);
+    return 1;
+}
+
+tern_step *tern_step_create(const tern_shape *shape, const tern_kernels *kernels, int n_threads) {
+    tern_step *step = calloc(1, sizeof *step);
+    if (!step) return NULL;
+    step->s = *shape;
+    step->k = kernels;
+    step->attention_width = shape->n_heads * shape->head_dim;
+    step->q_rows = padded_(step->attention_width);
+    step->kv_rows = padded_(shape->n_kv_heads * shape->head_dim);
+    step->qkv_rows = step->q_rows + 2 * step->kv_rows;
+    step->widest = larger_(larger_(shape->hidden, shape->intermediate), step->attention_width);
+    step->pool = tern_pool_create(n_threads);
+    if (!step->pool || !allocate_(step)) {
+        step->s.layers = NULL; /* stays the caller's */
+        tern_step_destroy(step);
+        return NULL;
+    }
+    return step;
+}
+
+void tern_step_destroy(tern_step *step) {
+    if (!step) return;
+    tern_pool_destroy(step->pool);
+    free(step->s.layers);
+    free(step->memory);
+    free(step);
+}
+
+void tern_step_interrupt(tern_step *step, int on) { tern_store(&step->interrupt, on); }
+
+/* ---- the parts of a layer ---- */
+
+static void embed_(tern_step *step, int token) {
+    size_t hidden = (size_t)step->s.hidden;
+    const uint16_t *row = step->s.embedding + (size_t)step->ids[token] * hidden;
+    float *x = step->x + (size_t)token * hidden;
+    for (size_t i = 0; i < hidden; i++) {
+        uint32_t bits = (uint32_t)row[i] << 16;
+        memcpy(x + i, &bits, 4);
+    }
+}
+
+/* Tokens as int8, into their place in the group of (at most) four that shares each read of the weights. */
+static void quantize_tokens_(tern_step *step, const float *rows, int width, const float *norm, range tokens) {
+    for (int t = tokens.from; t < tokens.to; t++) {
+        const float *row = rows + (size_t)t * (size_t)width;
+        if (norm) {
+            float *normed = step->normed + (size_t)t * (size_t)width;
+            step->k->rms_norm(row, norm, (size_t)width, step->s.rms_eps, normed);
+            row = normed;
+        }
+        int group = t / TERN_GROUP * TERN_GROUP;
+        int in_group = step->n - group < TERN_GROUP ? step->n - group : TERN_GROUP;
+        int8_t *out = step->q8 + (size_t)group * (size_t)width + (size_t)(t - group) * 4;
+        step->q8_scale[t] = step->k->quantize(row, (size_t)width, out, (size_t)in_group * 4, &step->q8_sum[t]);
+    }
+}
+
+/* The raw sums of one block for the group of tokens that begins at `group`; returns how many tokens it has. */
+static int block_sums_(const tern_step *step, const tern_matrix *m, int block, int group, int32_t *raw) {
+    size_t n_lines = (size_t)m->n_lines;
+    int in_group = step->n - group < TERN_GROUP ? step->n - group : TERN_GROUP;
+    const int8_t *x = step->q8 + (size_t)group * n_lines * 4;
+    step->k->ternary_block(m->lines + (size_t)block * n_lines * TERN_LINE, n_lines, x, in_group, raw);
+    return in_group;
+}
+
+typedef void (*row_writer)(const int32_t *raw, int32_t sum, float factor, size_t n, float *y);
+
+/* y[token][row] = or += (W x)[row] for this thread's blocks; rows past `width` are padding and not written. */
+static void linear_(tern_step *step, const tern_matrix *m, row_writer write, float *y, int width, range blocks) {
+    int32_t raw[TERN_GROUP * TERN_BLOCK_ROWS];
+    for (int block = blocks.from; block < blocks.to; block++) {
+        int row = block * TERN_BLOCK_ROWS;
+        int n_rows = width - row < TERN_BLOCK_ROWS ? width - row : TERN_BLOCK_ROWS;
+        for (int group = 0; group < step->n; group += TERN_GROUP) {
+            int in_group = block_sums_(step, m, block, group, raw);
+            for (int i = 0; i < in_group; i++) {
+                int t = group + i;
+                float factor = m->block_scales[block] / step->q8_scale[t];
+                write(raw + i * TERN_BLOCK_ROWS, step->q8_sum[t], factor, (size_t)n_rows,
+                      y + (size_t)t * (size_t)width + row);
+            }
+        }
+    }
+}
+
+/* gated[token][row] = activation(gate row) * up row; `pairs` counts pairs of blocks. */
+static void gate_up_(tern_step *step, const tern_matrix *m, range pairs) {
+    int32_t gate[TERN_GROUP * TERN_BLOCK_ROWS], up[TERN_GROUP * TERN_BLOCK_ROWS];
+    int width = step->s.intermediate;
+    for (int pair = pairs.from; pair < pairs.to; pair++) {
+        int row = pair * TERN_BLOCK_ROWS;
+        int n_rows = width - row < TERN_BLOCK_ROWS ? width - row : TERN_BLOCK_ROWS;
+        for (int group = 0; group < step->n; group += TERN_GROUP) {
+            int in_group = block_sums_(step, m, 2 * pair, group, gate);
+            block_sums_(step, m, 2 * pair + 1, group, up);
+            for (int i = 0; i < in_group; i++) {
+                int t = group + i;
+                float gate_factor = m->block_scales[2 * pair] / step->q8_scale[t];
+                float up_factor = m->block_scales[2 * pair + 1] / step->q8_scale[t];
+                step->k->gate_rows(gate + i * TERN_BLOCK_ROWS, gate_factor, up + i * TERN_BLOCK_ROWS, up_factor,
+                                   step->q8_sum[t], step->s.activation, (size_t)n_rows,
+                                   step->gated + (size_t)t * (size_t)width + row);
+            }
+        }
+    }
+}
+
+static float *keys_of_(const tern_step *step, int layer, int kv_head) {
+    const tern_shape *s = &step->s;
+    size_t head = (size_t)layer * (size_t)s->n_kv_heads + (size_t)kv_head;
+    return s->keys + head * (size_t)s->max_context * (size_t)s->head_dim;
+}
+
+static float *values_of_(const tern_step *step, int layer, int kv_head) {
+    const tern_shape *s = &step->s;
+    size_t head = (size_t)layer * (size_t)s->n_kv_heads + (size_t)kv_head;
+    return s->values + head * (size_t)s->max_context * (size_t)s->head_dim;
+}
+
+/* Rotates the queries in place; rotated keys and values go into the cache. */
+static void rotate_and_store_(tern_step *step, int layer, int t) {
+    const tern_shape *s = &step->s;
+    size_t dim = (size_t)s->head_dim, half = dim / 2, position = (size_t)(step->start + t);
+    const float *cosine = s->rope_cos + position * half, *sine = s->rope_sin + position * half;
+    float *q = step->qkv + (size_t)t * (size_t)step->qkv_rows;
+    float *k = q + step->q_rows, *v = k + step->kv_rows;
+    for (int head = 0; head < s->n_heads; head++) step->k->rope(q + (size_t)head * dim, half, cosine, sine);
+    for (int head = 0; head < s->n_kv_heads; head++) {
+        float *key = k + (size_t)head * dim;
+        step->k->rope(key, half, cosine, sine);
+        float *block = keys_of_(step, layer, head) + position / TERN_KV_BLOCK * TERN_KV_BLOCK * dim;
+        for (size_t d = 0; d < dim; d++) block[d * TERN_KV_BLOCK + position % TERN_KV_BLOCK] = key[d];
+        memcpy(values_of_(step, layer, head) + position * dim, v + (size_t)head * dim, dim * sizeof(float));
+    }
+}
+
+/* One item is one token and one KV head. */
+static void attend_items_(tern_step *step, int layer, int thread, int n_threads) {
+    const tern_shape *s = &step->s;
+    int queries = s->n_heads / s->n_kv_heads;
+    for (int item = thread; item < step->n * s->n_kv_heads; item += n_threads) {
+        int t = item / s->n_kv_heads, kv_head = item % s->n_kv_heads;
+        size_t first = (size_t)(kv_head * queries) * (size_t)s->head_dim;
+        tern_attention a = {
+            .q = step->qkv + (size_t)t * (size_t)step->qkv_rows + first,
+            .keys = keys_of_(step, layer, kv_head),
+            .values = values_of_(step, layer, kv_head),
+            .scores = step->scores + (size_t)thread * step->scores_of_thread,
+            .out = step->attended + (size_t)t * (size_t)step->attention_width + first,
+            .n_queries = queries,
+            .head_dim = s->head_dim,
+            .n_positions = step->start + t + 1,
+            .scale = 1.0f / sqrtf((float)s->head_dim),
+        };
+        step->k->attend(&a);
+    }
+}
+
+/* Returns 0 when everybody has to stop. */
+static int layer_(tern_step *step, int index, int thread, int n_threads) {
+    const tern_layer *layer = &step->s.layers[index];
+    range tokens = share_(step->n, thread, n_threads);
+
+    if (thread == 0) step->stopped = tern_load(&step->interrupt);
+    quantize_tokens_(step, step->x, step->s.hidden, layer->input_norm, tokens);
+    tern_barrier(step->pool);
+    if (step->stopped) return 0;
+
+    linear_(step, &layer->qkv, step->k->scale_rows, step->qkv, step->qkv_rows,
+            share_(layer->qkv.n_blocks, thread, n_threads));
+    tern_barrier(step->pool);
+    for (int t = tokens.from; t < tokens.to; t++) rotate_and_store_(step, index, t);
+    tern_barrier(step->pool);
+    attend_items_(step, index, thread, n_threads);
+    tern_barrier(step->pool);
+    quantize_tokens_(step, step->attended, step->attention_width, layer->attn_sub_norm, tokens);
+    tern_barrier(step->pool);
+    linear_(step, &layer->o, step->k->add_rows, step->x, step->s.hidden, share_(layer->o.n_blocks, thread, n_threads));
+    tern_barrier(step->pool);
+
+    quantize_tokens_(step, step->x, step->s.hidden, layer->post_norm, tokens);
+    tern_barrier(step->pool);
+    gate_up_(step, &layer->gate_up, share_(layer->gate_up.n_blocks / 2, thread, n_threads));
+    tern_barrier(step->pool);
+    quantize_tokens_(step, step->gated, step->s.intermediate, layer->ffn_sub_norm, tokens);
+    tern_barrier(step->pool);
+    linear_(step, &layer->down, step->k->add_rows, step->x, step->s.hidden,
+            share_(layer->down.n_blocks, thread, n_threads));
+    tern_barrier(step->pool);
+    return 1;
+}
+
+/* Logits of the last `count` tokens of the batch; a thread owns a range of the vocabulary. */
+static void head_(tern_step *step, int count, int thread, int n_threads) {
+    const tern_shape *s = &step->s;
+    size_t hidden = (size_t)s->hidden;
+    int first = step->n - count;
+    range mine = share_(count, thread, n_threads);
+    for (int t = mine.from; t < mine.to; t++) {
+        const float *x = step->x + (size_t)(first + t) * hidden;
+        step->k->rms_norm(x, s->final_norm, hidden, s->rms_eps, step->normed + (size_t)t * hidden);
+    }
+    tern_barrier(step->pool);
+    enum { TILE = 64 }; /* rows that stay in the cache while all tokens use them */
+    range rows = share_(s->vocab, thread, n_threads);
+    for (int row = rows.from; row < rows.to; row += TILE) {
+        size_t n_rows = (size_t)(rows.to - row < TILE ? rows.to - row : TILE);
+        for (int t = 0; t < count; t++) {
+            step->k->head_rows(s->head + (size_t)row * hidden, n_rows, hidden, step->normed + (size_t)t * hidden,
+                               step->logits + (size_t)t * (size_t)s->vocab + row);
+        }
+    }
+}
+
+static void step_(void *argument, int thread, int n_threads) {
+    tern_step *step = argument;
+    range tokens = share_(step->n, thread, n_threads);
+    for (int t = tokens.from; t < tokens.to; t++) embed_(step, t);
+    for (int layer = 0; layer < step->s.n_layers; layer++) {
+        if (!layer_(step, layer, thread, n_threads)) return;
+    }
+    if (step->n_logits > 0) head_(step, step->n_logits, thread, n_threads);
+}
+
+int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, float *logits, int n_logits) {
+    for (int done = 0; done < n; done += step->n) {
+        int is_last = n - done <= MAX_BATCH;
+        step->n = is_last ? n - done : MAX_BATCH;
+        step->ids = ids + done;
+        step->start = start + done;
+        step->stopped = 0;
+        step->n_logits = n_logits == n ? step->n : is_last ? n_logits : 0;
+        step->logits = n_logits == n ? logits + (size_t)done * (size_t)step->s.vocab : logits;
+        tern_pool_run(step->pool, step_, step);
+        if (step->stopped) return 0;
+    }
+    return 1;
+}
+
+/* ---- one linear by itself ---- */
+
+static void interleave_(const int8_t *x, int n, size_t n_lines, int8_t *out) {
+    for (int t = 0; t < n; t++) {
+        int group = t / TERN_GROUP * TERN_GROUP;
+        size_t in_group = (size_t)(n - group < TERN_GROUP ? n - group : TERN_GROUP);
+        int8_t *to = out + (size_t)group * n_lines * 4 + (size_t)(t - group) * 4;
+        for (size_t i = 0; i < n_lines; i++) memcpy(to + i * 4 * in_group, x + ((size_t)t * n_lines + i) * 4, 4);
+    }
+}
+
+void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_blocks, int n_lines, const int8_t *x,
+                       int n, int8_t *scratch, int32_t *sums) {
+    size_t depth = (size_t)n_lines * 4, rows = (size_t)n_blocks * TERN_BLOCK_ROWS;
+    int32_t raw[TERN_GROUP * TERN_BLOCK_ROWS];
+    interleave_(x, n, (size_t)n_lines, scratch);
+    for (int block = 0; block < n_blocks; block++) {
+        const uint8_t *from = lines + (size_t)block * (size_t)n_lines * TERN_LINE;
+        for (int group = 0; group < n; group += TERN_GROUP) {
+            int in_group = n - group < TERN_GROUP ? n - group : TERN_GROUP;
+            kernels->ternary_block(from, (size_t)n_lines, scratch + (size_t)group * depth, in_group, raw);
+            for (int i = 0; i < in_group; i++) {
+                int32_t sum = 0;
+                for (size_t k = 0; k < depth; k++) sum += x[(size_t)(group + i) * depth + k];
+                int32_t *out = sums + (size_t)(group + i) * rows + (size_t)block * TERN_BLOCK_ROWS;
+                for (int r = 0; r < TERN_BLOCK_ROWS; r++) out[r] = raw[i * TERN_BLOCK_ROWS + r] - sum;
+            }
+        }
+    }
+}
+
+/* ---- the reference read of the benchmark ---- */
+
+typedef struct {
+    const uint8_t *bytes;
+    size_t n;
+    const tern_kernels *kernels;
+    uint64_t sums[256];
+} read_job;
+
+static void read_part_(void *argument, int thread, int n_threads) {
+    read_job *job = argument;
+    size_t lines = job->n / 64;
+    size_t from = lines * (size_t)thread / (size_t)n_threads, to = lines * (size_t)(thread + 1) / (size_t)n_threads;
+    job->sums[thread % 256] = job->kernels->read_all(job->bytes + from * 64, (to - from) * 64);
+}
+
+double tern_sequential_read(const uint8_t *bytes, size_t n, int n_threads, int rounds) {
+    tern_pool *pool = tern_pool_create(n_threads);
+    if (!pool) return -1.0;
+    read_job job = {.bytes = bytes, .n = n, .kernels = tern_available_kernels()[0]};
+    double best = 1e30;
+    for (int i = 0; i < rounds; i++) {
+        double begin = tern_seconds();
+        tern_pool_run(pool, read_part_, &job);
+        double taken = tern_seconds() - begin;
+        if (taken < best) best = taken;
+    }
+    tern_pool_destroy(pool);
+    return best;
+}

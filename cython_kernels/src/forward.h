@@ -1,0 +1,57 @@
+/* The forward pass of one model over one KV cache. Shapes are fixed at creation; nothing is allocated in a step. */
+#ifndef TERN_FORWARD_H
+#define TERN_FORWARD_H
+
+#include "kernels.h"
+#include "threads.h"
+
+typedef struct {
+    const uint8_t *lines;      /* [n_blocks][n_lines][64] */
+    const float *block_scales; /* [n_blocks] */
+    int n_blocks;
+    int n_lines; /* inputs / 4 */
+} tern_matrix;
+
+typedef struct {
+    tern_matrix qkv;     /* q, k, v, each padded to whole blocks */
+    tern_matrix o;       /* attention output -> hidden */
+    tern_matrix gate_up; /* blocks alternate: gate, up, gate, up */
+    tern_matrix down;    /* intermediate -> hidden */
+    const float *input_norm, *post_norm;
+    const float *attn_sub_norm, *ffn_sub_norm; /* NULL: none */
+} tern_layer;
+
+typedef struct {
+    int hidden, intermediate, n_layers, n_heads, n_kv_heads, head_dim, vocab, max_context;
+    float rms_eps;
+    tern_activation activation;
+    const uint16_t *embedding, *head; /* bfloat16 [vocab][hidden] */
+    const float *final_norm;
+    const float *rope_cos, *rope_sin; /* [max_context][head_dim / 2] */
+    tern_layer *layers;               /* owned, filled by the caller */
+    float *keys;                      /* [n_layers][n_kv_heads][max_context / 16][head_dim][16] */
+    float *values;                    /* [n_layers][n_kv_heads][max_context][head_dim] */
+} tern_shape;
+
+typedef struct tern_step tern_step;
+
+/* Takes over shape->layers. Returns NULL when memory or threads cannot be had. */
+tern_step *tern_step_create(const tern_shape *shape, const tern_kernels *kernels, int n_threads);
+void tern_step_destroy(tern_step *step);
+
+/* Runs n ids at positions start.. and writes their keys and values. n_logits rows of [vocab] are written: 0 none,
+ * 1 the last id, n all. Returns 0 when tern_step_interrupt stopped it. */
+int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, float *logits, int n_logits);
+
+/* Callable from any thread. */
+void tern_step_interrupt(tern_step *step, int on);
+
+/* sums[t][row] = sum over k of w(row, k) * x[t][k], exact; x is plain [n][4 * n_lines], sums is [n][64 * n_blocks].
+ * scratch holds n * 4 * n_lines bytes. One linear by itself, for tests and tools. */
+void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_blocks, int n_lines, const int8_t *x,
+                       int n, int8_t *scratch, int32_t *sums);
+
+/* Best of `rounds`: seconds that n_threads threads need to read n bytes in order, each its own part. */
+double tern_sequential_read(const uint8_t *bytes, size_t n, int n_threads, int rounds);
+
+#endif

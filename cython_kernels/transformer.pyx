@@ -1,0 +1,240 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The C forward pass under Python: fills the C structures once and enters C once a step, without the GIL.
+
+Knows array addresses; every check of dtype, shape and range is in `cython_kernels/__init__.py`, the only caller.
+"""
+
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint16_t
+from libc.stdlib cimport calloc, free
+
+
+cdef extern from "kernels.h" nogil:
+    ctypedef struct tern_kernels:
+        const char *name
+    const tern_kernels *const *tern_available_kernels()
+    const tern_kernels *tern_find_kernels(const char *name)
+
+
+cdef extern from "pack.h" nogil:
+    int tern_pack(uint8_t *lines, size_t n_lines, const uint8_t *source, size_t source_rows, size_t rows,
+                  size_t first_block, size_t block_step)
+
+
+cdef extern from "forward.h" nogil:
+    ctypedef enum tern_activation:
+        TERN_RELU2
+        TERN_SILU
+
+    ctypedef struct tern_matrix:
+        const uint8_t *lines
+        const float *block_scales
+        int n_blocks
+        int n_lines
+
+    ctypedef struct tern_layer:
+        tern_matrix qkv
+        tern_matrix o
+        tern_matrix gate_up
+        tern_matrix down
+        const float *input_norm
+        const float *post_norm
+        const float *attn_sub_norm
+        const float *ffn_sub_norm
+
+    ctypedef struct tern_shape:
+        int hidden
+        int intermediate
+        int n_layers
+        int n_heads
+        int n_kv_heads
+        int head_dim
+        int vocab
+        int max_context
+        float rms_eps
+        tern_activation activation
+        const uint16_t *embedding
+        const uint16_t *head
+        const float *final_norm
+        const float *rope_cos
+        const float *rope_sin
+        tern_layer *layers
+        float *keys
+        float *values
+
+    ctypedef struct tern_step:
+        pass
+
+    tern_step *tern_step_create(const tern_shape *shape, const tern_kernels *kernels, int n_threads)
+    void tern_step_destroy(tern_step *step)
+    int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, float *logits, int n_logits)
+    void tern_step_interrupt(tern_step *step, int on)
+    void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_blocks, int n_lines,
+                           const int8_t *x, int n, int8_t *scratch, int32_t *sums)
+    double tern_sequential_read(const uint8_t *bytes, size_t n, int n_threads, int rounds)
+
+
+def kernel_sets():
+    """Names of the kernel sets that this CPU can run, best first."""
+    cdef const tern_kernels *const *available = tern_available_kernels()
+    names = []
+    cdef int i = 0
+    while available[i] != NULL:
+        names.append(available[i].name.decode("ascii"))
+        i += 1
+    return names
+
+
+def pack(uint8_t[:, :, ::1] lines, const uint8_t[:, ::1] source, size_t rows, size_t first_block, size_t block_step):
+    """Write codes into layout A1; False when a code is 3."""
+    cdef int good
+    cdef size_t n_lines = lines.shape[1], source_rows = source.shape[0]
+    with nogil:
+        good = tern_pack(&lines[0, 0, 0], n_lines, &source[0, 0], source_rows, rows, first_block, block_step)
+    return good != 0
+
+
+def ternary_sums(str kernels, const uint8_t[:, :, ::1] lines, const int8_t[:, ::1] x, int8_t[::1] scratch,
+                 int32_t[:, ::1] sums):
+    """One linear by itself, exact."""
+    name = kernels.encode("ascii")
+    cdef const tern_kernels *found = tern_find_kernels(name)
+    if found == NULL:
+        raise ValueError(kernels)
+    cdef int n_blocks = <int>lines.shape[0], n_lines = <int>lines.shape[1], n = <int>x.shape[0]
+    with nogil:
+        tern_ternary_sums(found, &lines[0, 0, 0], n_blocks, n_lines, &x[0, 0], n, &scratch[0], &sums[0, 0])
+
+
+def sequential_read(const uint8_t[::1] data, int n_threads, int rounds):
+    """1e9 bytes a second of a plain read; the number of bytes is a multiple of 64."""
+    cdef double seconds
+    cdef size_t n = data.shape[0]
+    with nogil:
+        seconds = tern_sequential_read(&data[0], n, n_threads, rounds)
+    if seconds <= 0:
+        raise MemoryError("threads for the measurement")
+    return n / seconds / 1e9
+
+
+cdef const float *_floats(array) except? NULL:
+    cdef const float[::1] flat
+    if array is None:
+        return NULL
+    flat = array.reshape(-1)
+    return &flat[0]
+
+
+cdef const uint16_t *_halves(array) except? NULL:
+    cdef const uint16_t[::1] flat = array.reshape(-1)
+    return &flat[0]
+
+
+cdef int _matrix(tern_matrix *to, source) except -1:
+    cdef const uint8_t[:, :, ::1] lines = source.lines
+    to.lines = &lines[0, 0, 0]
+    to.n_blocks = <int>lines.shape[0]
+    to.n_lines = <int>lines.shape[1]
+    to.block_scales = _floats(source.block_scales)
+    return 0
+
+
+cdef int _layer(tern_layer *to, source) except -1:
+    _matrix(&to.qkv, source.qkv)
+    _matrix(&to.o, source.o)
+    _matrix(&to.gate_up, source.gate_up)
+    _matrix(&to.down, source.down)
+    to.input_norm = _floats(source.input_norm)
+    to.post_norm = _floats(source.post_attention_norm)
+    to.attn_sub_norm = _floats(source.attn_sub_norm)
+    to.ffn_sub_norm = _floats(source.ffn_sub_norm)
+    return 0
+
+
+cdef int _fill(tern_shape *c, shape, weights, kv) except -1:
+    c.hidden = shape.hidden
+    c.intermediate = shape.intermediate
+    c.n_layers = shape.n_layers
+    c.n_heads = shape.n_heads
+    c.n_kv_heads = shape.n_kv_heads
+    c.head_dim = shape.head_dim
+    c.vocab = shape.vocab
+    c.max_context = shape.max_context
+    c.rms_eps = shape.rms_eps
+    c.activation = TERN_RELU2 if shape.activation == "relu2" else TERN_SILU
+    c.embedding = _halves(weights.embedding)
+    c.head = _halves(weights.head)
+    c.final_norm = _floats(weights.final_norm)
+    c.rope_cos = _floats(weights.rope_cos)
+    c.rope_sin = _floats(weights.rope_sin)
+    c.keys = <float *>_floats(kv.keys)
+    c.values = <float *>_floats(kv.values)
+    for i, layer in enumerate(weights.layers):
+        _layer(&c.layers[<int>i], layer)
+    return 0
+
+
+cdef class Step:
+    """One forward pass in C. Keeps the arrays alive whose addresses C holds."""
+
+    cdef tern_step *_step
+    cdef object _arrays
+    cdef bint _is_running
+
+    def __cinit__(self, shape, weights, kv, int n_threads, str kernels):
+        cdef tern_shape c
+        cdef const tern_kernels *found
+        name = kernels.encode("ascii")
+        found = tern_find_kernels(name)
+        if found == NULL:
+            raise ValueError(kernels)
+        self._arrays = (weights, kv)
+        c.layers = <tern_layer *>calloc(shape.n_layers, sizeof(tern_layer))
+        if c.layers == NULL:
+            raise MemoryError("layers")
+        try:
+            _fill(&c, shape, weights, kv)
+            self._step = tern_step_create(&c, found, n_threads)
+            if self._step == NULL:
+                raise MemoryError("a forward pass")
+        except BaseException:
+            free(c.layers)
+            raise
+
+    def __dealloc__(self):
+        tern_step_destroy(self._step)
+
+    def forward(self, const int32_t[::1] ids, int start, logits):
+        """Run one batch; see Transformer.forward."""
+        cdef float[:, ::1] out
+        cdef float *to = NULL
+        cdef int n_logits = 0, n = <int>ids.shape[0], finished
+        cdef tern_step *step = self._step
+        if step == NULL or self._is_running:
+            raise ValueError("the forward pass is closed or already running")
+        if logits is not None:
+            out = logits
+            to = &out[0, 0]
+            n_logits = <int>out.shape[0]
+        self._is_running = True
+        with nogil:
+            finished = tern_step_forward(step, &ids[0], n, start, to, n_logits)
+        self._is_running = False
+        return finished != 0
+
+    def interrupt(self):
+        """Make a running forward() return False at the next layer."""
+        if self._step != NULL:
+            tern_step_interrupt(self._step, 1)
+
+    def clear_interrupt(self):
+        """Forget an earlier interrupt()."""
+        if self._step != NULL:
+            tern_step_interrupt(self._step, 0)
+
+    def close(self):
+        """Free the C side and end its threads; not while forward() runs."""
+        if self._is_running:
+            raise ValueError("the forward pass is running")
+        tern_step_destroy(self._step)
+        self._step = NULL
+        self._arrays = None
