@@ -1,0 +1,150 @@
+"""One exchange, from what the person typed to the stored answer.
+
+Knows the order of the steps and what must be on disk when; must not know SQL, kernels or widgets. Runs on the thread
+that owns the engine.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from core.errors import AppError, ErrorCode
+from core.events import CancelToken, Emit, HistoryTrimmed, ReplyDone, Saved, StopReason, TextDelta
+from core.inference.config import TokenId
+from core.inference.prompt import Role, Turn, build_prompt, reply_reserve
+from core.store.chats import ChatId, ChatStore, Message, MessageId, MessageRole, MessageState, ReplyRecord
+
+if TYPE_CHECKING:
+    from core.inference.engine import Engine, Generation
+    from core.inference.sampling import SamplingParams
+
+SAVE_INTERVAL_S: Final = 0.5  # half of the second of text that a killed process may lose
+
+
+class ChatService:
+    """Answers prompts of stored conversations.
+
+    `engine` gives the engine to answer with and may load it first; `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self, store: ChatStore, engine: "Callable[[], Engine]", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+
+    def reply(
+        self, chat_id: ChatId, text: str, params: "SamplingParams", system: str, cancel: CancelToken, emit: Emit
+    ) -> Message:
+        """Store the prompt, generate its answer, storing that as it grows, and return it as stored.
+
+        Emits Saved(0) when the prompt is on disk, HistoryTrimmed where old messages no longer fit, the engine's
+        events, Saved as the answer is stored, and ReplyDone at the end. Cancelling keeps the answer so far as
+        STOPPED; an error keeps it as FAILED.
+
+        Raises:
+            AppError: PROMPT_EMPTY and CHAT_NOT_FOUND (nothing was stored), PROMPT_TOO_LONG, and whatever `engine`
+                and the store raise; the prompt is kept.
+        """
+        if not text.strip():
+            raise AppError(ErrorCode.PROMPT_EMPTY)
+        self._store.add_prompt(chat_id, text)
+        emit(Saved(0))
+        engine = self._engine()
+        turns = _turns(system, self._store.messages(chat_id), engine.name)
+        reply_id = self._store.begin_reply(chat_id, engine.name)
+        keeper = _Keeper(self._store, reply_id, self._clock, emit)
+        try:
+            generation = _generate(engine, turns, params, cancel, keeper)
+        except BaseException as exc:
+            state = MessageState.STOPPED if isinstance(exc, KeyboardInterrupt) else MessageState.FAILED
+            with suppress(AppError):  # the first error says more than that the store failed too
+                self._store.finish_reply(reply_id, keeper.text, state, None)
+            raise
+        return self._finish(chat_id, reply_id, _record(engine.name, generation, params), generation.text, emit)
+
+    def _finish(self, chat_id: ChatId, reply_id: MessageId, record: ReplyRecord, text: str, emit: Emit) -> Message:
+        is_stopped = record.stop_reason is StopReason.CANCELLED
+        self._store.finish_reply(reply_id, text, MessageState.STOPPED if is_stopped else MessageState.DONE, record)
+        message = self._store.message(reply_id)
+        if message is None:
+            raise AppError(ErrorCode.CHAT_NOT_FOUND, chat_id=chat_id)
+        emit(Saved(len(message.text)))
+        emit(ReplyDone(record.stop_reason, record.stats))
+        return message
+
+
+class _Keeper:
+    """Passes the engine's events on and stores the text among them, the first at once, then every SAVE_INTERVAL_S."""
+
+    def __init__(self, store: ChatStore, reply_id: MessageId, clock: Callable[[], float], emit: Emit) -> None:
+        self.text = ""
+        self._n_stored = 0
+        self._stored_at: float | None = None
+        self._store = store
+        self._reply_id = reply_id
+        self._clock = clock
+        self._emit = emit
+
+    def __call__(self, event: object) -> None:
+        if not isinstance(event, TextDelta):
+            self._emit(event)
+            return
+        self.text += event.text
+        self._emit(event)
+        if self._stored_at is None or self._clock() - self._stored_at >= SAVE_INTERVAL_S:
+            self._store_pending()
+
+    def _store_pending(self) -> None:
+        self._store.append_reply(self._reply_id, self.text[self._n_stored :])
+        self._n_stored = len(self.text)
+        self._stored_at = self._clock()
+        self._emit(Saved(self._n_stored))
+
+
+def _generate(
+    engine: "Engine", turns: Sequence[Turn], params: "SamplingParams", cancel: CancelToken, emit: Emit
+) -> "Generation":
+    reserve = reply_reserve(engine.context_length, params.max_tokens)
+    prompt = build_prompt(turns, engine.tokenizer, context_length=engine.context_length, reserve=reserve)
+    if prompt.turns_dropped:
+        emit(HistoryTrimmed(prompt.turns_dropped))
+    return engine.generate(prompt.ids, params, cancel, emit)
+
+
+def _turns(system: str, messages: Sequence[Message], model: str) -> list[Turn]:
+    """Turn a stored conversation into what the model is to read.
+
+    An answer's token ids go along only where this very model made them. A prompt that failed without a word of answer
+    is left out: it may be what the model cannot take.
+    """
+    turns = [Turn(Role.SYSTEM, system)]
+    for message in messages:
+        if message.role is MessageRole.USER:
+            turns.append(Turn(Role.USER, message.text))
+        elif message.text:
+            turns.append(Turn(Role.ASSISTANT, message.text, _token_ids(message, model)))
+        elif message.state is MessageState.FAILED and turns[-1].role is Role.USER:
+            turns.pop()
+    return turns
+
+
+def _token_ids(message: Message, model: str) -> tuple[TokenId, ...] | None:
+    if message.reply is None or message.reply.model != model:
+        return None
+    return tuple(TokenId(token_id) for token_id in message.reply.token_ids)
+
+
+def _record(model: str, generation: "Generation", params: "SamplingParams") -> ReplyRecord:
+    return ReplyRecord(
+        model=model,
+        token_ids=tuple(generation.token_ids),
+        stop_reason=generation.reason,
+        seed=generation.stats.seed,
+        stats=generation.stats,
+        params=json.dumps(asdict(params)),
+    )

@@ -1,0 +1,88 @@
+"""Which model directories are on this computer, and which of them is to answer.
+
+Knows what a model directory looks like from outside; must not read what is in its files (core/inference does).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import AppError, ErrorCode
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model directory; `name` is the directory's."""
+
+    name: str
+    path: Path
+    is_starter: bool
+
+
+def is_model_directory(path: Path) -> bool:
+    """True for a directory with config.json and at least one file of weights; false where it cannot be read."""
+    try:
+        return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
+    except OSError:
+        return False
+
+
+def installed_models(
+    models: Path, *, starter: Path | None = None, extra: Path | None = None
+) -> tuple[InstalledModel, ...]:
+    """List the starter model, then the models by name; directories that do not exist are passed over.
+
+    `models` is AppPaths.models, `starter` the directory that came with the program, `extra` one that the person
+    chose: a model directory itself or one that holds several.
+    """
+    found: list[InstalledModel] = []
+    seen: set[Path] = set()
+    candidates = [] if extra is None else [extra, *_subdirectories(extra)]
+    ordered = sorted([*_subdirectories(models), *candidates], key=lambda path: (path.name.casefold(), str(path)))
+    for path in [*([] if starter is None else [starter]), *ordered]:
+        if path.resolve() not in seen and is_model_directory(path):
+            seen.add(path.resolve())
+            found.append(InstalledModel(path.name, path, is_starter=path == starter))
+    return tuple(found)
+
+
+def resolve_model(setting: str, installed: Sequence[InstalledModel]) -> InstalledModel:
+    """Return the chosen model: `setting` is a path, the name of an installed model, or "" for the starter model.
+
+    What is in the directory is judged when it is loaded.
+
+    Raises:
+        AppError: MODEL_NOT_FOUND, or MODEL_NONE_CHOSEN when none is set and there is no starter model.
+    """
+    if not setting:
+        starter = _first(model for model in installed if model.is_starter)
+        if starter is None:
+            raise AppError(ErrorCode.MODEL_NONE_CHOSEN)
+        return starter
+    named = _first(model for model in installed if setting in (model.name, str(model.path)))
+    if named is not None:
+        return named
+    path = _directory_of(setting)
+    if path is None:
+        raise AppError(ErrorCode.MODEL_NOT_FOUND, path=setting)
+    return InstalledModel(path.name, path, is_starter=False)
+
+
+def _directory_of(setting: str) -> Path | None:
+    """Return the directory that `setting` names, absolute; None when there is none or the text is no path."""
+    try:
+        path = Path(setting).expanduser().absolute()
+        return path if path.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, no home directory
+        return None
+
+
+def _subdirectories(directory: Path) -> list[Path]:
+    try:
+        return [path for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _first(models: Iterable[InstalledModel]) -> InstalledModel | None:
+    return next(iter(models), None)
