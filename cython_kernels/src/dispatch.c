@@ -40,6 +40,28 @@ static void detect_(int *has_avx2, int *has_avx512vnni) {
 }
 #endif
 
+#if defined(__aarch64__) || defined(_M_ARM64)
+#if defined(__linux__)
+#include <sys/auxv.h>
+static int has_dot_products_(void) { return (getauxval(AT_HWCAP) >> 20 & 1) != 0; } /* HWCAP_ASIMDDP */
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+static int has_dot_products_(void) {
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) == 0 && has;
+}
+#elif defined(_WIN32)
+#include <windows.h>
+#ifndef PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
+#define PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE 43
+#endif
+static int has_dot_products_(void) { return IsProcessorFeaturePresent(PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE) != 0; }
+#else
+static int has_dot_products_(void) { return 0; }
+#endif
+#endif
+
 const tern_kernels *const *tern_available_kernels(void) {
     static const tern_kernels *found[4];
     int n = 0;
@@ -48,6 +70,9 @@ const tern_kernels *const *tern_available_kernels(void) {
     detect_(&has_avx2, &has_avx512vnni);
     if (has_avx512vnni) found[n++] = &tern_kernels_avx512vnni;
     if (has_avx2) found[n++] = &tern_kernels_avx2;
+#endif
+#if defined(__aarch64__) || defined(_M_ARM64)
+    if (has_dot_products_()) found[n++] = &tern_kernels_neon;
 #endif
     found[n++] = &tern_kernels_scalar;
     found[n] = NULL;

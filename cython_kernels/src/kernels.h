@@ -80,6 +80,7 @@ typedef struct {
 extern const tern_kernels tern_kernels_scalar;
 extern const tern_kernels tern_kernels_avx2;
 extern const tern_kernels tern_kernels_avx512vnni;
+extern const tern_kernels tern_kernels_neon;
 
 /* The kernel sets that this CPU can run, best first, ended by NULL; the last one is always scalar. */
 const tern_kernels *const *tern_available_kernels(void);

@@ -1,0 +1,184 @@
+/* Every kernel of every set that this CPU runs, bit for bit against the scalar set, and the whole step on several
+ * threads. Plain C, so that it also runs under an emulator, a sanitizer or another system's C runtime:
+ *
+ *     cc -O2 -std=gnu11 -ffp-contract=off -Icython_kernels/src tests/kernels/compare_sets.c cython_kernels/src/[a-z]*.c \
+ *        -lm -lpthread -o compare_sets && ./compare_sets
+ *
+ * Exit status 0 when all bits agree; it prints the sets that were compared. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "forward.h"
+#include "pack.h"
+
+static uint64_t state = 88172645463325252u;
+static uint32_t next_(void) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 16);
+}
+static float real_(void) { return ((float)(next_() % 20001) - 10000.0f) / 3000.0f; }
+
+static int n_bad = 0;
+static void same_(const char *set, const char *what, const void *a, const void *b, size_t n) {
+    if (memcmp(a, b, n) == 0) return;
+    printf("DIFFERENT: %s in %s\n", what, set);
+    n_bad++;
+}
+
+enum { DEPTH = 2640, LINES = DEPTH / 4 };
+
+static void ternary_(const tern_kernels *k, const tern_kernels *reference) {
+    static uint8_t lines[LINES * 64];
+    static int8_t x[DEPTH * 4];
+    int32_t got[256], want[256];
+    for (int extreme = 0; extreme < 3; extreme++) {
+        for (size_t i = 0; i < sizeof lines; i++) {
+            uint8_t byte = 0;
+            for (int p = 0; p < 4; p++) byte |= (uint8_t)((extreme ? 2 : next_() % 3) << (2 * p));
+            lines[i] = byte;
+        }
+        for (size_t i = 0; i < sizeof x; i++) x[i] = (int8_t)(extreme == 0 ? (int)(next_() % 256) - 128 : extreme == 1 ? 127 : -128);
+        for (int n = 1; n <= 4; n++) {
+            for (int n_lines = LINES - 3; n_lines <= LINES; n_lines++) {
+                memset(got, 0, sizeof got);
+                memset(want, 0, sizeof want);
+                k->ternary_block(lines, (size_t)n_lines, x, n, got);
+                reference->ternary_block(lines, (size_t)n_lines, x, n, want);
+                same_(k->name, "ternary_block", got, want, sizeof got);
+            }
+        }
+    }
+}
+
+static void floats_(const tern_kernels *k, const tern_kernels *reference) {
+    static float x[DEPTH], w[DEPTH], got[DEPTH], want[DEPTH];
+    static int8_t q[DEPTH], q_want[DEPTH];
+    static int32_t raw[DEPTH], up[DEPTH];
+    static uint16_t rows[4 * DEPTH];
+    int32_t sum, sum_want;
+    for (int n = 16; n <= DEPTH; n += 656) {
+        for (int i = 0; i < n; i++) {
+            x[i] = real_(), w[i] = real_(), raw[i] = (int32_t)(next_() % 200000) - 100000;
+            up[i] = (int32_t)(next_() % 200000) - 100000;
+            got[i] = want[i] = real_();
+        }
+        for (int i = 0; i < 4 * n; i++) rows[i] = (uint16_t)(0x3c00 + next_() % 0x400 + (next_() % 2 << 15));
+        size_t bytes = sizeof(float) * (size_t)n, count = (size_t)n;
+        float s = k->quantize(x, count, q, 4, &sum), s_want = reference->quantize(x, count, q_want, 4, &sum_want);
+        same_(k->name, "quantize", q, q_want, count);
+        same_(k->name, "quantize scale", &s, &s_want, sizeof s);
+        same_(k->name, "quantize sum", &sum, &sum_want, sizeof sum);
+        k->add_rows(raw, 77, 0.003f, count, got), reference->add_rows(raw, 77, 0.003f, count, want);
+        same_(k->name, "add_rows", got, want, bytes);
+        k->scale_rows(raw, 77, 0.003f, count, got), reference->scale_rows(raw, 77, 0.003f, count, want);
+        same_(k->name, "scale_rows", got, want, bytes);
+        k->rms_norm(x, w, count, 1e-5f, got), reference->rms_norm(x, w, count, 1e-5f, want);
+        same_(k->name, "rms_norm", got, want, bytes);
+        for (int a = TERN_RELU2; a <= TERN_SILU; a++) {
+            k->gate_rows(raw, 0.0007f, up, 0.01f, 5, (tern_activation)a, count, got);
+            reference->gate_rows(raw, 0.0007f, up, 0.01f, 5, (tern_activation)a, count, want);
+            same_(k->name, "gate_rows", got, want, bytes);
+        }
+        k->head_rows(rows, 4, count, x, got), reference->head_rows(rows, 4, count, x, want);
+        same_(k->name, "head_rows", got, want, 4 * sizeof(float));
+        memcpy(got, x, bytes), memcpy(want, x, bytes);
+        k->rope(got, count / 2, w, w + n / 2), reference->rope(want, count / 2, w, w + n / 2);
+        same_(k->name, "rope", got, want, bytes);
+    }
+}
+
+static void attention_(const tern_kernels *k, const tern_kernels *reference) {
+    enum { DIM = 80, HEADS = 5, POSITIONS = 112 };
+    static float q[HEADS * DIM], keys[POSITIONS * DIM], values[POSITIONS * DIM], scores[HEADS * POSITIONS];
+    static float got[HEADS * DIM], want[HEADS * DIM];
+    for (int i = 0; i < HEADS * DIM; i++) q[i] = real_();
+    for (int i = 0; i < POSITIONS * DIM; i++) keys[i] = real_(), values[i] = real_();
+    for (int n = 1; n <= POSITIONS; n += 5) {
+        tern_attention a = {q, keys, values, scores, got, HEADS, DIM, n, 0.11f};
+        k->attend(&a);
+        a.out = want;
+        reference->attend(&a);
+        same_(k->name, "attend", got, want, sizeof got);
+    }
+}
+
+/* ---- a whole small model ---- */
+
+enum { HIDDEN = 96, INNER = 176, LAYERS = 2, HEADS = 4, KV_HEADS = 2, DIM = 32, VOCAB = 70, CONTEXT = 96 };
+
+static tern_matrix matrix_(int rows, int cols) {
+    int n_blocks = (rows + 63) / 64;
+    uint8_t *lines = malloc((size_t)n_blocks * (size_t)cols * 16);
+    uint8_t *codes = malloc((size_t)rows * (size_t)cols);
+    float *scales = malloc((size_t)n_blocks * sizeof(float));
+    for (int i = 0; i < rows * cols; i++) codes[i] = (uint8_t)(next_() % 3);
+    for (int i = 0; i < n_blocks; i++) scales[i] = 0.05f;
+    if (!tern_pack(lines, (size_t)cols / 4, codes, (size_t)rows, (size_t)rows, 0, 1)) n_bad++;
+    free(codes);
+    return (tern_matrix){lines, scales, n_blocks, cols / 4};
+}
+
+static float *ones_(int n) {
+    float *a = malloc((size_t)n * sizeof(float));
+    for (int i = 0; i < n; i++) a[i] = 1.0f + real_() / 10.0f;
+    return a;
+}
+
+static void step_of_(const tern_shape *shape, const tern_kernels *k, int n_threads, int chunk, float *logits) {
+    tern_shape s = *shape;
+    size_t cache = (size_t)LAYERS * KV_HEADS * CONTEXT * DIM;
+    s.keys = calloc(cache, sizeof(float));
+    s.values = calloc(cache, sizeof(float));
+    s.layers = malloc(LAYERS * sizeof *s.layers);
+    memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
+    tern_step *step = tern_step_create(&s, k, n_threads);
+    int32_t ids[CONTEXT];
+    for (int i = 0; i < CONTEXT; i++) ids[i] = i * 31 % VOCAB;
+    for (int at = 0; at < CONTEXT; at += chunk) {
+        int n = CONTEXT - at < chunk ? CONTEXT - at : chunk;
+        if (!tern_step_forward(step, ids + at, n, at, logits + (size_t)at * VOCAB, n)) n_bad++;
+    }
+    tern_step_destroy(step);
+    free(s.keys), free(s.values);
+}
+
+static void whole_step_(const tern_kernels *const *sets) {
+    enum { ATTENTION = HEADS * DIM, QKV = 128 + 64 + 64, INNER_PADDED = 192 };
+    static uint16_t embedding[VOCAB * HIDDEN];
+    static float want[CONTEXT * VOCAB], got[CONTEXT * VOCAB];
+    for (int i = 0; i < VOCAB * HIDDEN; i++) embedding[i] = (uint16_t)(0x3c00 + next_() % 0x400 + (next_() % 2 << 15));
+    tern_layer layers[LAYERS];
+    for (int i = 0; i < LAYERS; i++) {
+        layers[i] = (tern_layer){matrix_(QKV, HIDDEN), matrix_(HIDDEN, ATTENTION), matrix_(2 * INNER_PADDED, HIDDEN),
+                                 matrix_(HIDDEN, INNER), ones_(HIDDEN), ones_(HIDDEN), ones_(ATTENTION), ones_(INNER)};
+    }
+    tern_shape shape = {HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, DIM, VOCAB, CONTEXT, 1e-5f, TERN_RELU2, embedding,
+                        embedding, ones_(HIDDEN), ones_(CONTEXT * DIM / 2), ones_(CONTEXT * DIM / 2), layers, NULL, NULL};
+    step_of_(&shape, &tern_kernels_scalar, 1, 1, want);
+    for (int i = 0; sets[i]; i++) {
+        for (int n_threads = 1; n_threads <= 4; n_threads++) {
+            int chunks[] = {1, 7, CONTEXT};
+            for (int c = 0; c < 3; c++) {
+                step_of_(&shape, sets[i], n_threads, chunks[c], got);
+                same_(sets[i]->name, "the whole step", got, want, sizeof got);
+            }
+        }
+    }
+}
+
+int main(void) {
+    const tern_kernels *const *sets = tern_available_kernels();
+    for (int i = 0; sets[i]; i++) {
+        ternary_(sets[i], &tern_kernels_scalar);
+        floats_(sets[i], &tern_kernels_scalar);
+        attention_(sets[i], &tern_kernels_scalar);
+    }
+    whole_step_(sets);
+    for (int i = 0; sets[i]; i++) printf("%s%s", i ? " " : "", sets[i]->name);
+    printf(n_bad ? ": %d differences\n" : ": equal bits\n", n_bad);
+    return n_bad != 0;
+}

@@ -1,0 +1,43 @@
+"""The C kernels without Python, under the sanitizers: memory, undefined behaviour, races between threads."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.kernels
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [ROOT / "tests/kernels/compare_sets.c", *sorted((ROOT / "cython_kernels/src").glob("*.c"))]
+COMPILER = shutil.which("gcc") or shutil.which("clang")
+
+
+def build(to: Path, *flags: str) -> None:
+    assert COMPILER is not None
+    command = [COMPILER, "-std=gnu11", "-ffp-contract=off", *flags, f"-I{ROOT / 'cython_kernels/src'}"]
+    subprocess.run([*command, *map(str, SOURCES), "-lm", "-lpthread", "-o", str(to)], check=True, timeout=100)
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs gcc or clang by name")
+@pytest.mark.parametrize("sanitizers", ["address,undefined", pytest.param("thread", marks=pytest.mark.slow)])
+def test_all_kernel_sets_agree_under_sanitizers(sanitizers: str, tmp_path: Path) -> None:
+    program = tmp_path / "compare_sets"
+    build(program, "-O1", "-g", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all")
+    done = subprocess.run(
+        [program], capture_output=True, text=True, timeout=100, env={"ASAN_OPTIONS": "detect_leaks=0"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scalar: equal bits" in done.stdout
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs gcc or clang by name")
+def test_the_comparison_notices_a_wrong_bit(tmp_path: Path) -> None:
+    """The harness bites: with contraction into fused multiply-adds the sets no longer agree."""
+    program = tmp_path / "contracted"
+    build(program, "-O2", "-ffp-contract=fast")
+    done = subprocess.run([program], capture_output=True, text=True, timeout=100)
+    if "avx" not in done.stdout and "neon" not in done.stdout:
+        pytest.skip("this computer runs only one kernel set")
+    assert done.returncode == 1
+    assert "DIFFERENT" in done.stdout
