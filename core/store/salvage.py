@@ -1,24 +1,23 @@
 """What can be read of a damaged history goes into a new file; the damaged one is kept.
 
-Knows SQLite's pages and the tables' names; must not know chats as values. Works on copies: the damaged files are
+Knows the tables' names; must not know chats as values. Works on copies: the damaged files are
 copied aside first and are replaced only when the new file is whole, so a crash in between loses nothing.
 """
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from core.store import migrations
+from core.store.pages import read_rows
 
 _SIDE_FILES: Final = ("-wal", "-shm")
 _TABLES: Final = ("chats", "messages", "replies")
-_PROBES: Final = 20_000  # bound on the search inside damaged ranges, about a second
 _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (float, int)}
 _Row = tuple[object, ...]
 
@@ -45,7 +44,7 @@ def salvage(path: Path, steps: Sequence[migrations.Step]) -> Recovery:
     fresh_path.touch(mode=0o600)
     with contextlib.closing(sqlite3.connect(fresh_path, isolation_level=None)) as fresh:
         migrations.migrate(fresh, fresh_path, steps)
-        _fill(fresh, _readable_rows(path, fresh, fresh_path))
+        _fill(fresh, _readable_rows(path, fresh))
         chats, messages = (fresh.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _TABLES[:2])
     # The old log goes first: left beside the new file it would be replayed into it.
     for suffix in _SIDE_FILES:
@@ -68,9 +67,9 @@ def _copy_aside(path: Path) -> Path:
 
 def _copy_with_log(source: Path, destination: Path) -> None:
     try:
-        for suffix in ("", *_SIDE_FILES):
+        for suffix in ("", "-wal"):  # -shm holds nothing that SQLite does not rebuild
             part = source.with_name(source.name + suffix)
-            if part.exists():
+            if part.exists() and (part.stat().st_size > 0 or not suffix):
                 copied = destination.with_name(destination.name + suffix)
                 copied.touch(mode=0o600)
                 shutil.copyfile(part, copied)
@@ -84,43 +83,21 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _readable_rows(path: Path, fresh: sqlite3.Connection, fresh_path: Path) -> dict[str, dict[int, _Row]]:
-    """Read the tables from a scratch copy: as it is, else with a sound first page, else without its log."""
+def _readable_rows(path: Path, fresh: sqlite3.Connection) -> dict[str, dict[int, _Row]]:
+    """Read the tables through SQLite from a scratch copy, and what it cannot reach straight from the pages."""
     scratch = path.with_name(path.name + ".scratch")
-    rows: dict[str, dict[int, _Row]] = {}
-    for attempt in ("as it is", "new first page", "without log"):
-        _remove(scratch)
-        _copy_with_log(path, scratch)
-        scratch.with_name(scratch.name + "-shm").unlink(missing_ok=True)
-        if attempt != "as it is":
-            _transplant_first_page(fresh_path, scratch)
-        if attempt == "without log":
-            scratch.with_name(scratch.name + "-wal").unlink(missing_ok=True)
-        with contextlib.closing(sqlite3.connect(scratch, isolation_level=None)) as source:
-            source.text_factory = decode_leniently
-            rows = {name: _read_table(source, name, columns_of(fresh, name)) for name in _TABLES}
-        if rows["messages"]:
-            break
+    columns = {name: columns_of(fresh, name) for name in _TABLES}
+    rows: dict[str, dict[int, _Row]] = {name: {} for name in _TABLES}
     _remove(scratch)
+    _copy_with_log(path, scratch)
+    with contextlib.closing(sqlite3.connect(scratch, isolation_level=None)) as source:
+        source.text_factory = decode_leniently
+        # A list: every table is read even when one is not whole.
+        are_whole = [_read_table(source, name, columns[name], rows[name]) for name in _TABLES]
+    _remove(scratch)
+    if not all(are_whole):
+        _read_pages(path, columns, rows)
     return rows
-
-
-def _transplant_first_page(sound: Path, damaged: Path) -> None:
-    """Replace page 1 (header and schema) by that of a new file of the same schema, where roots lie alike.
-
-    Bytes 92..95 (version-valid-for) are made to differ from the change counter, so that SQLite takes the number of
-    pages from the file's length; https://www.sqlite.org/fileformat.html#in_header_database_size
-    """
-    with sound.open("rb") as file:
-        header = file.read(100)
-        page_bytes = int.from_bytes(header[16:18], "big")  # 4096, SQLite's default
-        file.seek(0)
-        page = bytearray(file.read(page_bytes))
-    page[92:96] = bytes(byte ^ 0xFF for byte in page[24:28])
-    with damaged.open("r+b") as file:
-        file.write(page)
-        size = file.seek(0, os.SEEK_END)
-        file.truncate(max(size - size % page_bytes, page_bytes))
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> dict[str, str]:
@@ -136,60 +113,48 @@ def decode_leniently(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _read_table(source: sqlite3.Connection, table: str, columns: dict[str, str]) -> dict[int, _Row]:
-    """Return all rows that can be read, by rowid: from both ends, then by search between."""
+def _read_table(source: sqlite3.Connection, table: str, columns: dict[str, str], rows: dict[int, _Row]) -> bool:
+    """Add the rows of a table by rowid, from both ends; False when not all could be read.
+
+    Every row is a tuple in the order of `columns`, with None for a column that an older schema lacks.
+    """
     present = columns_of(source, table)
     names = [name for name in columns if name in present]
-    if not names:
-        return {}
-    select = f"SELECT rowid, {', '.join(names)} FROM {table} NOT INDEXED"
-    # Every row is a full tuple in the order of `columns`; None stands for a column that an older schema lacks.
-    rows: dict[int, _Row] = {}
-
-    def read(tail: str, arguments: tuple[int, ...] = ()) -> bool:
+    if len(names) == 0:
+        return False
+    is_whole = True
+    for order in ("ASC", "DESC"):
         try:
-            for rowid, *values in source.execute(f"{select} {tail}", arguments):
+            query = f"SELECT rowid, {', '.join(names)} FROM {table} NOT INDEXED ORDER BY rowid {order}"
+            for rowid, *values in source.execute(query):
                 by_name = dict(zip(names, values, strict=True))
-                if all(_fits(by_name.get(name), kind) for name, kind in columns.items()):
-                    rows[rowid] = tuple(by_name.get(name) for name in columns)
+                row = tuple(by_name.get(name) for name in columns)
+                if _fits(row, columns):
+                    rows[rowid] = row
         except sqlite3.DatabaseError:
-            return False
-        return True
-
-    if read("ORDER BY rowid"):
-        return rows
-    last_forward = max(rows, default=0)
-    known = set(rows)
-    read("ORDER BY rowid DESC")
-    first_backward = min(set(rows) - known, default=_highest_id(source, table, last_forward))
-    _search(read, last_forward + 1, first_backward)
-    return rows
+            is_whole = False
+        if is_whole:
+            break
+    return is_whole
 
 
-def _search(read: Callable[[str, tuple[int, ...]], bool], low: int, high: int) -> None:
-    """Read the ids low..high by halving every range that cannot be read, at most _PROBES times."""
-    ranges = [(low, high)]
-    for _ in range(_PROBES):
-        if not ranges:
-            return
-        low, high = ranges.pop()
-        if low > high or read("WHERE rowid BETWEEN ? AND ?", (low, high)) or low == high:
-            continue
-        middle = (low + high) // 2
-        ranges += [(middle + 1, high), (low, middle)]
+def _read_pages(path: Path, columns: dict[str, dict[str, str]], rows: dict[str, dict[int, _Row]]) -> None:
+    """Add the rows on the file's pages; a row belongs to the table that its values fit.
+
+    Rows of deleted chats do not come back: secure_delete zeroes them.
+    """
+    for rowid, values in read_rows(path):
+        for table, kinds in columns.items():
+            if len(values) == len(kinds) and values[0] is None and rowid > 0:
+                row = (rowid, *values[1:])  # the first column of each table is its rowid
+                if _fits(row, kinds):
+                    rows[table].setdefault(rowid, row)
 
 
-def _highest_id(source: sqlite3.Connection, table: str, at_least: int) -> int:
-    """Return an upper bound of the ids: SQLite's own counter where it is readable, else a guess."""
-    with contextlib.suppress(sqlite3.DatabaseError):
-        row = source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-        if row is not None and isinstance(row[0], int) and row[0] < 2**40:
-            return max(row[0], at_least)
-    return at_least + 10_000
-
-
-def _fits(value: object, kind: str) -> bool:
-    return value is None or isinstance(value, _PYTHON_TYPES.get(kind, (object,)))
+def _fits(row: _Row, columns: dict[str, str]) -> bool:
+    """True when every value has a type that its column's declaration allows."""
+    kinds = columns.values()
+    return all(value is None or isinstance(value, _PYTHON_TYPES[kind]) for value, kind in zip(row, kinds, strict=True))
 
 
 def _fill(fresh: sqlite3.Connection, tables: dict[str, dict[int, _Row]]) -> None:
