@@ -1,0 +1,94 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import AppError, ErrorCode
+from core.instance import InstanceLock, leave_raise_request
+
+ROOT = Path(__file__).parents[3]
+_HOLD = """
+import sys
+from pathlib import Path
+from core.instance import InstanceLock
+lock = InstanceLock.acquire(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tern.lock"
+
+
+def _hold_elsewhere(path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_instance_is_refused_while_the_first_runs(path: Path) -> None:
+    first = _hold_elsewhere(path)
+    try:
+        with pytest.raises(AppError) as caught:
+            InstanceLock.acquire(path)
+        assert caught.value.code is ErrorCode.ALREADY_RUNNING
+        if sys.platform != "win32":
+            assert json.loads(path.read_text())["pid"] == first.pid
+    finally:
+        _end(first)
+
+
+def test_a_killed_instance_does_not_block_the_next(path: Path) -> None:
+    _end(_hold_elsewhere(path))
+    lock = InstanceLock.acquire(path)
+    assert json.loads(path.read_text())["pid"] == os.getpid()
+    lock.release()
+
+
+def test_the_same_process_is_refused_too(path: Path) -> None:
+    lock = InstanceLock.acquire(path)
+    with pytest.raises(AppError):
+        InstanceLock.acquire(path)
+    lock.release()
+    lock.release()
+    InstanceLock.acquire(path).release()
+
+
+def test_a_raise_request_is_taken_once(path: Path) -> None:
+    lock = InstanceLock.acquire(path)
+    assert not lock.take_raise_request()
+    leave_raise_request(path)
+    leave_raise_request(path)
+    assert lock.take_raise_request()
+    assert not lock.take_raise_request()
+    lock.release()
+
+
+def test_a_request_to_a_gone_instance_is_forgotten(path: Path) -> None:
+    leave_raise_request(path)
+    lock = InstanceLock.acquire(path)
+    assert not lock.take_raise_request()
+    lock.release()
+
+
+def test_nobody_to_ask_is_harmless(tmp_path: Path) -> None:
+    leave_raise_request(tmp_path / "missing" / "tern.lock")
+
+
+def test_a_place_without_rights_is_said(tmp_path: Path) -> None:
+    with pytest.raises(AppError) as caught:
+        InstanceLock.acquire(tmp_path / "missing" / "tern.lock")
+    assert caught.value.code is ErrorCode.DATA_DIR_UNWRITABLE
