@@ -1,0 +1,328 @@
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from core.chat import SAVE_INTERVAL_S, ChatService
+from core.errors import AppError, ErrorCode
+from core.events import (
+    CancelToken,
+    HistoryTrimmed,
+    PromptProgress,
+    ReplyDone,
+    ReplyStats,
+    Saved,
+    StopReason,
+    TextDelta,
+)
+from core.store.chats import ChatId, ChatStore, Message, MessageRole, MessageState
+from core.store.database import Database
+
+SYSTEM = "Be brief."
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the service needs of SamplingParams."""
+
+    max_tokens: int = 8
+    temperature: float = 0.5
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FakeGeneration:
+    text: str
+    token_ids: tuple[int, ...]
+    prompt_ids: tuple[int, ...]
+    reason: StopReason
+    stats: ReplyStats
+
+
+class FakeTokenizer:
+    """One token a byte."""
+
+    bos_id = 256
+    end_of_turn_id = 257
+    stop_ids = frozenset({257})
+    vocab_size = 512
+
+    def encode_text(self, text: str) -> list[int]:
+        return list(text.encode("utf-8"))
+
+
+class FakeEngine:
+    """Answers with the given pieces; `before_piece` runs before each, as whatever happens meanwhile."""
+
+    tokenizer = FakeTokenizer()
+
+    def __init__(self, pieces: Sequence[str] = ("An", "swer"), name: str = "tern-fake", context_length: int = 2_000):
+        self.pieces = list(pieces)
+        self.name = name
+        self.context_length = context_length
+        self.prompts: list[tuple[int, ...]] = []
+        self.before_piece: Callable[[int], None] = lambda _index: None
+
+    def generate(self, prompt_ids: Sequence[int], params: Params, cancel: CancelToken, emit) -> FakeGeneration:
+        self.prompts.append(tuple(prompt_ids))
+        emit(PromptProgress(len(prompt_ids), len(prompt_ids)))
+        text = ""
+        reason = StopReason.STOP_TOKEN
+        for index, piece in enumerate(self.pieces):
+            self.before_piece(index)
+            if cancel.is_cancelled:
+                reason = StopReason.CANCELLED
+                break
+            text += piece
+            emit(TextDelta(piece))
+        stats = ReplyStats(len(prompt_ids), 0, len(text), 0.1, 0.2, seed=42)
+        return FakeGeneration(text, tuple(300 + i for i in range(len(text))), tuple(prompt_ids), reason, stats)
+
+    def prompt_text(self, index: int = -1) -> str:
+        """The prompt with end-of-turn as "|" and ids of earlier answers as "#"."""
+        return "".join(
+            "^" if i == 256 else "|" if i == 257 else "#" if i >= 300 else chr(i) for i in self.prompts[index]
+        )
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bed:
+    """A service over a real store, with everything that it emits."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = Database.open(path)
+        self.store = ChatStore(self.database)
+        self.engine = FakeEngine()
+        self.clock = FakeClock()
+        self.service = ChatService(self.store, lambda: self.engine, self.clock)
+        self.chat_id = self.store.create_chat()
+        self.cancel = CancelToken()
+        self.events: list[object] = []
+
+    def reply(self, text: str = "Hello", params: Params | None = None) -> Message:
+        self.events.clear()
+        return self.service.reply(
+            self.chat_id, text, params or Params(), SYSTEM, self.cancel, self.events.append
+        )  # fmt: skip
+
+    def stored(self) -> list[tuple[str, MessageState]]:
+        return [(message.text, message.state) for message in self.store.messages(self.chat_id)]
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Iterator[Bed]:
+    bed = Bed(tmp_path / "history.sqlite3")
+    yield bed
+    bed.database.close()
+
+
+def test_an_exchange_is_stored_and_told(bed: Bed) -> None:
+    message = bed.reply()
+    assert bed.engine.prompt_text() == "^System: Be brief.|User: Hello|Assistant: "
+    n_prompt = len(bed.engine.prompts[0])
+    assert bed.events == [
+        Saved(0),
+        PromptProgress(n_prompt, n_prompt),
+        TextDelta("An"),
+        Saved(2),
+        TextDelta("swer"),
+        Saved(6),
+        ReplyDone(StopReason.STOP_TOKEN, ReplyStats(n_prompt, 0, 6, 0.1, 0.2, 42)),
+    ]
+    assert bed.store.messages(bed.chat_id)[1] == message
+    assert (message.role, message.text, message.state) == (MessageRole.ASSISTANT, "Answer", MessageState.DONE)
+    assert message.reply is not None
+    assert message.reply.model == "tern-fake"
+    assert message.reply.token_ids == (300, 301, 302, 303, 304, 305)
+    assert message.reply.seed == 42
+    assert message.reply.stop_reason is StopReason.STOP_TOKEN
+    assert json.loads(message.reply.params) == {"max_tokens": 8, "temperature": 0.5, "stop": []}
+
+
+def test_the_prompt_is_on_disk_before_the_engine_is_asked_for(bed: Bed) -> None:
+    seen: list[list[tuple[str, MessageState]]] = []
+
+    def engine() -> FakeEngine:
+        seen.append(bed.stored())
+        return bed.engine
+
+    service = ChatService(bed.store, engine, bed.clock)
+    service.reply(bed.chat_id, "Hello", Params(), SYSTEM, bed.cancel, bed.events.append)
+    assert seen == [[("Hello", MessageState.DONE)]]
+
+
+def test_text_reaches_the_store_at_most_every_interval(bed: Bed) -> None:
+    bed.engine.pieces = [f"{index} " for index in range(10)]
+    stored: list[str] = []
+
+    def tick(_index: int) -> None:
+        stored.append(bed.store.messages(bed.chat_id)[-1].text)
+        bed.clock.now += SAVE_INTERVAL_S / 2.5
+
+    bed.engine.before_piece = tick
+    bed.reply()
+    assert stored == ["", *["0 "] * 3, *["0 1 2 3 "] * 3, *["0 1 2 3 4 5 6 "] * 3]
+    assert [event.n_chars for event in bed.events if isinstance(event, Saved)] == [0, 2, 8, 14, 20, 20]
+    assert bed.stored()[-1] == ("0 1 2 3 4 5 6 7 8 9 ", MessageState.DONE)
+
+
+def test_what_was_said_to_be_saved_is_in_the_store(bed: Bed) -> None:
+    bed.engine.pieces = ["ä", "😀", "\0", "x"] * 5
+    bed.engine.before_piece = lambda _index: setattr(bed.clock, "now", bed.clock.now + 0.3)
+    checked: list[bool] = []
+
+    def emit(event: object) -> None:
+        if isinstance(event, Saved):
+            text = bed.store.messages(bed.chat_id)[-1].text if event.n_chars else ""
+            checked.append(len(text) == event.n_chars)
+
+    bed.service.reply(bed.chat_id, "Hello", Params(), SYSTEM, bed.cancel, emit)
+    assert len(checked) > 5
+    assert all(checked)
+
+
+def test_cancel_keeps_the_answer_so_far(bed: Bed) -> None:
+    bed.engine.pieces = ["one ", "two ", "three"]
+    bed.engine.before_piece = lambda index: bed.cancel.cancel() if index == 2 else None
+    message = bed.reply()
+    assert (message.text, message.state) == ("one two ", MessageState.STOPPED)
+    assert message.reply is not None
+    assert message.reply.stop_reason is StopReason.CANCELLED
+    assert isinstance(bed.events[-1], ReplyDone)
+
+
+def _fail_with(error: BaseException, at: int) -> Callable[[int], None]:
+    def before_piece(index: int) -> None:
+        if index == at:
+            raise error
+
+    return before_piece
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (AppError(ErrorCode.DISK_FULL, path="x"), MessageState.FAILED),
+        (RuntimeError("a mistake of ours"), MessageState.FAILED),
+        (MemoryError(), MessageState.FAILED),
+        (KeyboardInterrupt(), MessageState.STOPPED),
+    ],
+)
+def test_an_error_keeps_the_partial_answer(bed: Bed, error: BaseException, state: MessageState) -> None:
+    bed.engine.pieces = ["one ", "two ", "three"]
+    bed.engine.before_piece = _fail_with(error, 2)
+    with pytest.raises(type(error)) as caught:
+        bed.reply()
+    assert caught.value is error
+    assert bed.stored() == [("Hello", MessageState.DONE), ("one two ", state)]
+    assert not any(isinstance(event, ReplyDone) for event in bed.events)
+
+
+def test_a_store_that_fails_does_not_hide_the_first_error(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> None:
+        raise AppError(ErrorCode.DISK_FULL, path="x")
+
+    monkeypatch.setattr(bed.store, "finish_reply", full)
+    bed.engine.before_piece = _fail_with(RuntimeError("first"), 1)
+    with pytest.raises(RuntimeError, match="first"):
+        bed.reply()
+
+
+def test_an_engine_that_cannot_be_opened_leaves_the_prompt(bed: Bed) -> None:
+    def engine() -> FakeEngine:
+        raise AppError(ErrorCode.MODEL_NONE_CHOSEN)
+
+    service = ChatService(bed.store, engine, bed.clock)
+    with pytest.raises(AppError):
+        service.reply(bed.chat_id, "Hello", Params(), SYSTEM, bed.cancel, bed.events.append)
+    assert bed.stored() == [("Hello", MessageState.DONE)]
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t"])
+def test_an_empty_prompt_is_refused_before_anything_is_stored(bed: Bed, text: str) -> None:
+    with pytest.raises(AppError) as caught:
+        bed.reply(text)
+    assert caught.value.code is ErrorCode.PROMPT_EMPTY
+    assert bed.stored() == []
+
+
+def test_a_missing_chat_is_said(bed: Bed) -> None:
+    bed.chat_id = ChatId(77)
+    with pytest.raises(AppError) as caught:
+        bed.reply()
+    assert caught.value.code is ErrorCode.CHAT_NOT_FOUND
+
+
+def test_a_chat_deleted_during_the_answer_is_said(bed: Bed) -> None:
+    bed.engine.before_piece = lambda _index: bed.store.delete_chat(bed.chat_id)
+    with pytest.raises(AppError) as caught:
+        bed.reply()
+    assert caught.value.code is ErrorCode.CHAT_NOT_FOUND
+    assert bed.store.chats() == []
+
+
+def test_a_prompt_that_is_too_long_is_kept_and_does_not_spoil_the_next(bed: Bed) -> None:
+    bed.reply("First")
+    with pytest.raises(AppError) as caught:
+        bed.reply("long " * 1_000)
+    assert caught.value.code is ErrorCode.PROMPT_TOO_LONG
+    assert [state for _, state in bed.stored()][2:] == [MessageState.DONE, MessageState.FAILED]
+    bed.reply("Third")
+    assert "long" not in bed.engine.prompt_text()
+    assert "First" in bed.engine.prompt_text()
+    assert not any(isinstance(event, HistoryTrimmed) for event in bed.events)
+
+
+def test_history_that_no_longer_fits_is_told(bed: Bed) -> None:
+    bed.engine.context_length = 300
+    for number in range(3):
+        bed.reply(f"{number} " + "x" * 100)
+    assert HistoryTrimmed(2) in bed.events or HistoryTrimmed(4) in bed.events
+    assert "Be brief." in bed.engine.prompt_text()
+    assert "0 xx" not in bed.engine.prompt_text()
+
+
+def test_earlier_answers_go_along_as_ids_for_the_same_model_only(bed: Bed) -> None:
+    bed.reply("First")
+    bed.reply("Second")
+    assert bed.engine.prompt_text() == (
+        "^System: Be brief.|User: First|Assistant: ######|User: Second|Assistant: "
+    )  # fmt: skip
+    bed.engine = FakeEngine(name="another")
+    bed.reply("Third")
+    assert bed.engine.prompt_text() == (
+        "^System: Be brief.|User: First|Assistant: Answer|User: Second|Assistant: Answer|User: Third|Assistant: "
+    )
+
+
+def test_unfinished_answers_go_along_as_text_and_empty_ones_do_not(bed: Bed) -> None:
+    bed.store.add_prompt(bed.chat_id, "P1")
+    bed.store.append_reply(bed.store.begin_reply(bed.chat_id, "tern-fake"), "half")
+    bed.store.add_prompt(bed.chat_id, "P2")
+    bed.store.begin_reply(bed.chat_id, "tern-fake")
+    bed.store.recover()
+    bed.reply("P3")
+    assert bed.engine.prompt_text() == (
+        "^System: Be brief.|User: P1|Assistant: half|User: P2|User: P3|Assistant: "
+    )  # fmt: skip
+
+
+def test_unstorable_text_is_answered_as_it_was_stored(bed: Bed) -> None:
+    bed.reply("a\ud800b")
+    assert bed.stored()[0][0] == "a\ufffdb"
+    assert bytes(i for i in bed.engine.prompts[0] if i < 256).decode("utf-8").count("a\ufffdb") == 1
+
+
+def test_params_are_recorded_as_they_were_used(bed: Bed) -> None:
+    message = bed.reply(params=replace(Params(), temperature=0.0, stop=("\nUser:",)))
+    assert message.reply is not None
+    assert json.loads(message.reply.params)["stop"] == ["\nUser:"]
