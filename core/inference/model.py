@@ -1,0 +1,255 @@
+"""A language model as the rest of core sees it: token ids in, logits out.
+
+Joins configuration, weights, KV cache and kernels; knows the environment variable that forces a kernel set. Must not
+know text, sampling or which ids the cache holds (kv_cache.py).
+"""
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AppError, ErrorCode
+from core.events import CancelToken, Emit
+from core.inference.config import ModelConfig, TokenId, config_2b4t, load_config
+from core.inference.weights import Interrupted, load_weights, memory_bytes, shape_for, synthetic_weights
+from cython_kernels import ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
+
+__all__ = [
+    "Interrupted",
+    "LanguageModel",
+    "TernaryModel",
+    "default_threads",
+    "load_model",
+    "score_ids",
+    "synthetic_model",
+]
+
+KERNELS_VARIABLE = "TERN_KERNELS"
+DEFAULT_CONTEXT = 4096
+MAX_THREADS = 256
+_CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
+
+
+class LanguageModel(Protocol):
+    """The seam between generating text and computing logits. One owner, except for interrupt()."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids."""
+
+    @property
+    def context_length(self) -> int:
+        """Positions that the cache holds."""
+
+    def read(self, ids: Sequence[TokenId], start: int, *, want_logits: bool) -> NDArray[np.float32] | None:
+        """Run `ids` at positions start, start + 1, ...
+
+        Returns:
+            float32 (vocab,), the logits after the last id: a view, valid until the next call. None without want_logits.
+
+        Raises:
+            Interrupted: interrupt() stopped it; the cache then holds nothing new.
+        """
+
+    def interrupt(self) -> None:
+        """Make a running read() raise Interrupted soon; callable from any thread."""
+
+    def clear_interrupt(self) -> None:
+        """Forget an earlier interrupt(), before a new request."""
+
+    def close(self) -> None:
+        """Free the model; it cannot be used afterwards."""
+
+
+class TernaryModel:
+    """A model on this CPU, with one KV cache. One owner, except for interrupt()."""
+
+    def __init__(self, name: str, config: ModelConfig, transformer: Transformer) -> None:
+        self.name = name
+        self.config = config
+        self._transformer = transformer
+        self._logits = np.empty((1, config.vocab_size), np.float32)
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids."""
+        return self.config.vocab_size
+
+    @property
+    def context_length(self) -> int:
+        """Positions that the cache holds."""
+        return self._transformer.shape.max_context
+
+    @property
+    def kernels(self) -> str:
+        """Name of the kernel set in use."""
+        return self._transformer.kernels
+
+    @property
+    def n_threads(self) -> int:
+        """Threads that compute in step."""
+        return self._transformer.n_threads
+
+    def read(self, ids: Sequence[TokenId], start: int, *, want_logits: bool) -> NDArray[np.float32] | None:
+        """Run `ids`; see LanguageModel.read."""
+        self._forward(ids, start, self._logits if want_logits else None)
+        return self._logits[0] if want_logits else None
+
+    def read_all(self, ids: Sequence[TokenId], start: int) -> NDArray[np.float32]:
+        """Run `ids` and return float32 (n, vocab): row i holds the logits after ids[i].
+
+        Raises:
+            Interrupted: interrupt() stopped it.
+        """
+        logits = np.empty((len(ids), self.vocab_size), np.float32)
+        self._forward(ids, start, logits)
+        return logits
+
+    def interrupt(self) -> None:
+        """Make a running read() raise Interrupted soon; callable from any thread."""
+        self._transformer.interrupt()
+
+    def clear_interrupt(self) -> None:
+        """Forget an earlier interrupt(), before a new request."""
+        self._transformer.clear_interrupt()
+
+    def close(self) -> None:
+        """Free the weights and end the threads; idempotent."""
+        self._transformer.close()
+
+    def _forward(self, ids: Sequence[TokenId], start: int, logits: NDArray[np.float32] | None) -> None:
+        if not self._transformer.forward(np.asarray(ids, np.int32), start, logits):
+            raise Interrupted
+
+
+def load_model(
+    directory: Path,
+    *,
+    context_length: int | None = None,
+    n_threads: int | None = None,
+    kernels: str | None = None,
+    cancel: CancelToken,
+    emit: Emit,
+) -> TernaryModel:
+    """Load the model in `directory`; emits LoadProgress.
+
+    Args:
+        directory: laid out like microsoft/bitnet-b1.58-2B-4T.
+        context_length: clamped to the model's; None for the model's, at most 4096.
+        n_threads: None for default_threads().
+        kernels: None for TERN_KERNELS, and without that the best set of this CPU.
+        cancel: looked at all along.
+        emit: gets LoadProgress.
+
+    Raises:
+        AppError: MODEL_*, KERNELS_UNKNOWN, SETTING_INVALID, OUT_OF_MEMORY.
+        Interrupted: `cancel` was cancelled.
+    """
+    config = load_config(directory)
+    shape = shape_for(config, context_length or DEFAULT_CONTEXT)
+
+    def weights() -> ModelWeights:
+        return load_weights(directory, config, shape, cancel, emit)
+
+    return _assemble(directory.absolute().name, config, shape, weights, n_threads, kernels)
+
+
+def synthetic_model(*, context_length: int, n_threads: int | None, kernels: str | None, seed: int = 0) -> TernaryModel:
+    """Return a model of the exact 2B4T shapes with seeded random weights.
+
+    Raises:
+        AppError: KERNELS_UNKNOWN, SETTING_INVALID, OUT_OF_MEMORY.
+    """
+    config = config_2b4t()
+    shape = shape_for(config, context_length)
+    return _assemble(
+        "synthetic-2b4t", config, shape, lambda: synthetic_weights(config, shape, seed), n_threads, kernels
+    )
+
+
+def default_threads() -> int:
+    """Return the number of threads that leaves the machine usable: its physical cores, one less from 6 on."""
+    cores = physical_cores(_usable_cpus(), _CPU_TOPOLOGY)
+    return cores - 1 if cores >= 6 else cores
+
+
+def physical_cores(cpus: Sequence[int], topology: Path) -> int:
+    """Count the cores behind the logical `cpus`; each counts as one where the system does not tell."""
+    cores = set()
+    for cpu in cpus:
+        directory = topology / f"cpu{cpu}" / "topology"
+        try:
+            package = (directory / "physical_package_id").read_text("ascii")
+            cores.add((package, (directory / "core_id").read_text("ascii")))
+        except (OSError, ValueError):
+            cores.add(("", str(cpu)))
+    return max(len(cores), 1)
+
+
+def score_ids(model: TernaryModel, ids: Sequence[TokenId], chunk: int | None) -> NDArray[np.float32]:
+    """Return float32 (n, vocab), row i = logits after ids[i], reading `chunk` ids at a time (None: all at once).
+
+    Raises:
+        AppError: PROMPT_EMPTY, PROMPT_TOO_LONG, TOKEN_OUT_OF_RANGE, SETTING_INVALID, OUT_OF_MEMORY.
+        Interrupted: interrupt() stopped it.
+    """
+    if not ids:
+        raise AppError(ErrorCode.PROMPT_EMPTY)
+    if len(ids) > model.context_length:
+        raise AppError(ErrorCode.PROMPT_TOO_LONG, n_tokens=len(ids), limit=model.context_length)
+    for token in ids:
+        if not 0 <= token < model.vocab_size:
+            raise AppError(ErrorCode.TOKEN_OUT_OF_RANGE, token_id=token, vocab_size=model.vocab_size)
+    if chunk is not None and chunk < 1:
+        raise AppError(ErrorCode.SETTING_INVALID, key="chunk", value=chunk, allowed="1 or more")
+    step = chunk or len(ids)
+    try:
+        logits = np.empty((len(ids), model.vocab_size), np.float32)
+        for start in range(0, len(ids), step):
+            logits[start : start + step] = model.read_all(ids[start : start + step], start)
+    except MemoryError as exc:
+        raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=len(ids) * model.vocab_size * 4) from exc
+    return logits
+
+
+def _assemble(
+    name: str,
+    config: ModelConfig,
+    shape: Shape,
+    weights: Callable[[], ModelWeights],
+    n_threads: int | None,
+    kernels: str | None,
+) -> TernaryModel:
+    """Settle threads and kernels first: a wrong setting must not cost the time of a load."""
+    threads = default_threads() if n_threads is None else n_threads
+    if not 1 <= threads <= MAX_THREADS:
+        raise AppError(ErrorCode.SETTING_INVALID, key="threads", value=threads, allowed=f"1 to {MAX_THREADS}")
+    chosen = _choose_kernels(kernels)
+    try:
+        transformer = Transformer(shape, weights(), new_kv(shape), n_threads=threads, kernels=chosen)
+        return TernaryModel(name, config, transformer)
+    except MemoryError as exc:
+        raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape)) from exc
+    except OSError as exc:
+        if exc.errno != errno.ENOMEM:  # how mmap says it
+            raise
+        raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape)) from exc
+
+
+def _choose_kernels(name: str | None) -> str:
+    asked = name or os.environ.get(KERNELS_VARIABLE, "")
+    try:
+        return choose_kernels(asked)
+    except ValueError as exc:
+        raise AppError(ErrorCode.KERNELS_UNKNOWN, name=asked, known=", ".join(kernel_sets())) from exc
+
+
+def _usable_cpus() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
