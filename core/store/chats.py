@@ -122,9 +122,17 @@ class ChatStore:
     def delete_chat(self, chat_id: ChatId) -> None:
         """Delete a conversation for good: its text is overwritten in the file and leaves the log.
 
-        Deleting one that is not there does nothing. Files kept aside by a recovery or before a migration are older
-        copies and stay as they are.
+        Deleting one that is not there does nothing. Works on a full disk too. Files kept aside by a recovery or
+        before a migration are older copies and stay as they are.
         """
+        try:
+            self._delete(chat_id)
+        except AppError as error:
+            if error.code is not ErrorCode.DISK_FULL or not self._database.free_reserve():
+                raise
+            self._delete(chat_id)
+
+    def _delete(self, chat_id: ChatId) -> None:
         with self._database.write() as connection:
             connection.execute("DELETE FROM chats WHERE id = ?", (chat_id,))
         self._database.empty_log()

@@ -7,6 +7,7 @@ copied aside, what can be read is salvaged (salvage.py) and the loss is reported
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 import struct
 import sys
@@ -20,6 +21,7 @@ from core.store import migrations
 from core.store.salvage import Recovery, decode_leniently, salvage
 
 BUSY_TIMEOUT_MS: Final = 5_000
+RESERVE_BYTES: Final = 4 << 20  # freed on a full disk, so that deleting (which writes to the log) still works
 _HEADER_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\0"
 
@@ -89,6 +91,7 @@ class Database:
             except BaseException:
                 writer.close()
                 raise
+        _keep_reserve(path)
         return cls(path, writer, reader, recovery)
 
     @contextlib.contextmanager
@@ -132,11 +135,36 @@ class Database:
         with self._write_lock, self._read_lock, _as_app_errors(self.path):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def free_reserve(self) -> bool:
+        """Give the room of the reserve file back to the disk, until the next start; False when there is none left."""
+        try:
+            reserve_path(self.path).unlink()
+        except OSError:
+            return False
+        return True
+
     def close(self) -> None:
         """Close both connections; the log is emptied into the file. A second call does nothing."""
         with self._write_lock, self._read_lock:
             self._reader.close()
             self._writer.close()
+
+
+def reserve_path(path: Path) -> Path:
+    """Return where the reserve file of the database at `path` lies."""
+    return path.with_name(path.name + ".reserve")
+
+
+def _keep_reserve(path: Path) -> None:
+    """Set the reserve file aside where it is missing and the disk has room enough."""
+    reserve = reserve_path(path)
+    try:
+        if not reserve.exists() and shutil.disk_usage(path.parent).free > 4 * RESERVE_BYTES:
+            reserve.touch(mode=0o600)
+            reserve.write_bytes(bytes(RESERVE_BYTES))
+    except OSError:
+        with contextlib.suppress(OSError):
+            reserve.unlink(missing_ok=True)
 
 
 def _make_private(path: Path) -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import random
 import shutil
@@ -5,6 +6,7 @@ import sqlite3
 import stat
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,18 @@ import pytest
 from core.errors import AppError, ErrorCode
 from core.store import database as database_module
 from core.store.chats import ChatStore
-from core.store.database import Database
+from core.store.database import RESERVE_BYTES, Database, reserve_path
 from core.store.migrations import APPLICATION_ID, SCHEMA_VERSION
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "history.sqlite3"
+
+
+def _names(path: Path) -> list[str]:
+    """Name the files beside and with the database, without its reserve."""
+    return sorted(file.name for file in path.parent.iterdir() if file != reserve_path(path))
 
 
 def _filled(path: Path, chats: int = 3, prompts: int = 40) -> list[str]:
@@ -75,7 +82,7 @@ def test_files_are_readable_by_the_owner_only(path: Path) -> None:
     with database.write() as connection:
         connection.execute("INSERT INTO chats(title, created_at, updated_at) VALUES ('a', 0, 0)")
     files = sorted(path.parent.iterdir())
-    assert len(files) == 3
+    assert len(files) == 4
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     database.close()
 
@@ -145,7 +152,7 @@ def test_close_twice_is_harmless(path: Path) -> None:
     database = Database.open(path)
     database.close()
     database.close()
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert _names(path) == [path.name]
 
 
 def test_full_disk_is_said_and_cured(path: Path) -> None:
@@ -162,6 +169,29 @@ def test_full_disk_is_said_and_cured(path: Path) -> None:
     database._writer.execute("PRAGMA max_page_count = 1000000")
     store.add_prompt(chat_id, "after")
     database.close()
+
+
+def test_a_full_disk_still_lets_a_chat_be_deleted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database.open(path)
+    store = ChatStore(database)
+    gone, kept = store.create_chat("gone"), store.create_chat("kept")
+    assert reserve_path(path).stat().st_size == RESERVE_BYTES
+    real_write = database.write
+
+    @contextlib.contextmanager
+    def write() -> Iterator[sqlite3.Connection]:
+        if reserve_path(path).exists():  # as on a disk that the reserve fills
+            raise AppError(ErrorCode.DISK_FULL, path=path)
+        with real_write() as connection:
+            yield connection
+
+    monkeypatch.setattr(database, "write", write)
+    store.delete_chat(gone)
+    assert not reserve_path(path).exists()
+    assert [chat.id for chat in store.chats()] == [kept]
+    database.close()
+    Database.open(path).close()
+    assert reserve_path(path).exists()
 
 
 def test_a_lock_held_elsewhere_is_said(path: Path) -> None:
@@ -196,7 +226,7 @@ def test_a_newer_database_is_refused_and_untouched(path: Path) -> None:
     assert caught.value.code is ErrorCode.DATABASE_NEWER
     assert caught.value.facts == {"path": path, "found": SCHEMA_VERSION + 1, "supported": SCHEMA_VERSION}
     assert path.read_bytes() == before
-    assert len(list(path.parent.iterdir())) == 1
+    assert _names(path) == [path.name]
 
 
 def test_a_newer_database_is_refused_also_when_only_its_log_says_so(path: Path, tmp_path: Path) -> None:
@@ -265,7 +295,7 @@ def test_damage_is_reported_kept_and_mostly_salvaged(path: Path, damage) -> None
     reopened = Database.open(path)
     assert reopened.recovery is None
     reopened.close()
-    assert {file.name for file in path.parent.iterdir()} == {path.name, kept_as.name}
+    assert _names(path) == [path.name, kept_as.name]
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"SQLite format 3\0", b"not a database" * 1000, bytes(8192)])
@@ -373,4 +403,4 @@ def test_no_room_to_salvage_leaves_everything(path: Path, monkeypatch: pytest.Mo
         Database.open(path)
     assert caught.value.code is ErrorCode.DISK_FULL
     assert path.read_bytes() == content
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert _names(path) == [path.name]
