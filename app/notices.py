@@ -301,9 +301,10 @@ def ending(reason: StopReason) -> str:
 
 
 def trimmed(turns_dropped: int) -> str:
-    """Return the sentence for messages that no longer fit and are not seen by the model."""
-    messages = "message is" if turns_dropped == 1 else "messages are"
-    return f"The oldest {turns_dropped} {messages} too far back: the model sees the conversation from here on."
+    """Return the sentence for messages that no longer fit and were not seen by the model."""
+    if turns_dropped == 1:
+        return "The oldest message no longer fits: the model did not read it for this answer."
+    return f"The oldest {turns_dropped} messages no longer fit: the model did not read them for this answer."
 
 
 def bytes_in_words(n_bytes: int) -> str:

@@ -1,0 +1,86 @@
+"""The right side of the window: header, transcript or empty state, composer.
+
+Knows where they stand; must not know what they say.
+"""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.chat.composer import Composer
+from app.chat.empty import EmptyState
+from app.chat.header import ChatHeader
+from app.chat.message_model import MessageModel
+from app.chat.model_session import STARTER_LABEL, ModelState
+from app.chat.rows import RowActions
+from app.chat.transcript import Transcript
+from app.plain_text import PlainLabel
+from app.theme import SIZES, Theme
+
+
+class ChatPane(QWidget):
+    """One conversation and what belongs to it."""
+
+    def __init__(
+        self, messages: MessageModel, theme: Theme, actions: RowActions, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("chatPane")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._messages = messages
+        self._theme = theme
+        self.header = ChatHeader(theme)
+        self.transcript = Transcript(messages, theme, actions)
+        self.empty = EmptyState()
+        self.composer = Composer(theme)
+        self._starter = PlainLabel(STARTER_LABEL, wrap=True)
+        self._starter.setObjectName("starterLabel")
+        self._starter.hide()
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.transcript)
+        self._foot = QWidget()
+        self._arrange()
+        self.empty.example_chosen.connect(self.composer.set_text)
+        self.composer.page_requested.connect(self.transcript.scroll_by_page)
+        self.composer.submitted.connect(lambda _text: self.transcript.scroll_to_end())
+        messages.reset.connect(self.on_rows_changed)
+        messages.appended.connect(self.on_rows_changed)
+        theme.changed.connect(self.on_theme_changed)
+        self.on_theme_changed()
+
+    @property
+    def is_empty(self) -> bool:
+        """True while the empty state is shown."""
+        return self._stack.currentWidget() is self.empty
+
+    def show_model(self, state: ModelState) -> None:
+        """Show the state of the model wherever it matters here."""
+        self.header.show_model(state)
+        self.empty.show_model(state)
+        self._starter.setVisible(bool(state.model and state.model.is_starter))
+
+    def on_rows_changed(self) -> None:
+        """Show the transcript as soon as there is something in it."""
+        self._stack.setCurrentWidget(self.transcript if self._messages.rows else self.empty)
+
+    def on_theme_changed(self) -> None:
+        """Keep the composer as wide as the reading column."""
+        self._foot.setMaximumWidth(self._theme.px(SIZES.column) + 2 * SIZES.space_3)
+
+    def _arrange(self) -> None:
+        foot = QVBoxLayout(self._foot)
+        foot.setContentsMargins(SIZES.space_3, 0, SIZES.space_3, SIZES.space_3)
+        foot.setSpacing(SIZES.space_2)
+        foot.addWidget(self._starter, 0, Qt.AlignmentFlag.AlignLeft)
+        foot.addWidget(self.composer)
+        centre = QHBoxLayout()
+        centre.setContentsMargins(SIZES.space_3, 0, SIZES.space_3, 0)
+        centre.addStretch(1)
+        centre.addWidget(self._foot, 1000)
+        centre.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self._stack, 1)
+        layout.addLayout(centre)

@@ -1,0 +1,218 @@
+"""Where the person writes: grows with the text, sends with Enter, becomes the Stop button while an answer streams.
+
+Knows typing and pasting; must not know chats, models or jobs.
+"""
+
+import re
+
+from PySide6.QtCore import QMimeData, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from app.notices import bytes_in_words
+from app.plain_text import PlainLabel
+from app.theme import SIZES, Theme
+
+MAX_BYTES = 100_000
+# Qt lays out an unbroken line in more than linear time (100 KB: about a second), so longer ones are refused.
+MAX_UNBROKEN_CHARS = 10_000
+_UNBROKEN = re.compile(rf"\S{{{MAX_UNBROKEN_CHARS + 1}}}")
+
+
+class ComposerText(QPlainTextEdit):
+    """The text field; Enter sends, Shift+Enter starts a line."""
+
+    submitted = Signal()
+    refused = Signal(str)
+    focus_changed = Signal(bool)
+    page_requested = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("composerText")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setTabChangesFocus(True)
+        self.setAccessibleName("Message")
+        self.setPlaceholderText("Ask anything")
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setAutoFillBackground(False)
+        self.document().setDocumentMargin(SIZES.space_1)
+        self.sends_on_enter = True
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Send, or page the transcript, or edit."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._sends(event.modifiers()):
+            self.submitted.emit()
+            return
+        if event.key() in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown) and not self.verticalScrollBar().isVisible():
+            self.page_requested.emit(-0.9 if event.key() == Qt.Key.Key_PageUp else 0.9)
+            return
+        super().keyPressEvent(event)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        """Take plain text of a bearable size; everything else is refused in words, and nothing is changed."""
+        reason = self.refusal(source.text())
+        if reason:
+            self.refused.emit(reason)
+        else:
+            self.textCursor().insertText(source.text())
+            self.ensureCursorVisible()
+
+    def refusal(self, text: str) -> str:
+        """Return why `text` cannot be added, or an empty string."""
+        size = len(text.encode("utf-8", "replace")) + len(self.toPlainText().encode("utf-8", "replace"))
+        if size > MAX_BYTES:
+            limit = bytes_in_words(MAX_BYTES)
+            return f"That would make {bytes_in_words(size)}; a message holds up to {limit}. Nothing was added."
+        if _UNBROKEN.search(text):
+            return (
+                f"That text has more than {MAX_UNBROKEN_CHARS:,} characters without a single space. Nothing was added."
+            )
+        return ""
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the focus on the frame."""
+        super().focusInEvent(event)
+        self.focus_changed.emit(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Take the focus ring off the frame."""
+        super().focusOutEvent(event)
+        self.focus_changed.emit(False)
+
+    def _sends(self, modifiers: Qt.KeyboardModifier) -> bool:
+        has_control = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+        has_shift = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        return has_control or (self.sends_on_enter and not has_shift)
+
+
+class Composer(QFrame):
+    """The text field with its button and, under both, a line for hints."""
+
+    submitted = Signal(str)
+    stop_requested = Signal()
+    page_requested = Signal(float)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._is_busy = False
+        self._can_send = True
+        self.text = ComposerText()
+        self._button = QPushButton("Send")
+        self._button.setProperty("kind", "primary")
+        self._hint = PlainLabel(kind="warning", wrap=True)
+        self._hint.hide()
+        self._frame = QFrame()
+        self._frame.setObjectName("composer")
+        self._arrange()
+        self.text.submitted.connect(self.on_submit)
+        self.text.refused.connect(self.show_hint)
+        self.text.textChanged.connect(self.on_text_changed)
+        self.text.focus_changed.connect(self.on_focus_changed)
+        self.text.page_requested.connect(self.page_requested)
+        self._button.clicked.connect(self.on_button)
+        theme.changed.connect(self.on_text_changed)
+        self.on_text_changed()
+
+    @property
+    def button(self) -> QPushButton:
+        """Send, or Stop."""
+        return self._button
+
+    @property
+    def hint(self) -> str:
+        """The hint that is shown, or an empty string."""
+        return "" if self._hint.isHidden() else self._hint.text()
+
+    def set_busy(self, is_busy: bool) -> None:
+        """Turn Send into Stop, or back."""
+        if self._is_busy == is_busy:
+            return
+        self._is_busy = is_busy
+        self._button.setText("Stop" if is_busy else "Send")
+        self._button.setProperty("kind", "stop" if is_busy else "primary")
+        self._button.style().unpolish(self._button)
+        self._button.style().polish(self._button)
+        self._update_button()
+
+    def set_can_send(self, can_send: bool) -> None:
+        """Allow sending, or hold the text back (a model is being loaded)."""
+        self._can_send = can_send
+        self._update_button()
+
+    def set_text(self, text: str) -> None:
+        """Put `text` into the field for editing."""
+        self.text.setPlainText(text)
+        self.text.moveCursor(self.text.textCursor().MoveOperation.End)
+        self.text.setFocus()
+
+    def show_hint(self, text: str) -> None:
+        """Say something under the field until the text changes."""
+        self._hint.setText(text)
+        self._hint.show()
+
+    def on_submit(self) -> None:
+        """Send what is written, unless there is nothing or an answer is on its way."""
+        text = self.text.toPlainText()
+        if self._is_busy or not text.strip():
+            return
+        if not self._can_send:
+            self.show_hint("The model is still loading. Your message stays here; send it in a moment.")
+            return
+        if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+            self.show_hint(f"A message holds up to {bytes_in_words(MAX_BYTES)}. Shorten it and send it again.")
+            return
+        self.text.clear()
+        self.submitted.emit(text)
+
+    def on_button(self) -> None:
+        """Send or stop."""
+        if self._is_busy:
+            self.stop_requested.emit()
+        else:
+            self.on_submit()
+        self.text.setFocus()
+
+    def on_text_changed(self) -> None:
+        """Grow with the text up to a limit."""
+        self._hint.hide()
+        line = self.text.fontMetrics().lineSpacing()
+        lines = min(max(self._line_count(), 1), SIZES.composer_lines)
+        self.text.setFixedHeight(lines * line + 2 * SIZES.space_1 + SIZES.space_1)
+        is_full = lines >= SIZES.composer_lines
+        policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if is_full else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self.text.setVerticalScrollBarPolicy(policy)
+        self._update_button()
+
+    def on_focus_changed(self, has_focus: bool) -> None:
+        """Draw the focus ring."""
+        self._frame.setProperty("active", has_focus)
+        self._frame.style().unpolish(self._frame)
+        self._frame.style().polish(self._frame)
+
+    def _line_count(self) -> int:
+        """Return the number of lines as wrapped; stops counting at the limit."""
+        document, count = self.text.document(), 0
+        block = document.begin()
+        while block.isValid() and count < SIZES.composer_lines:
+            count += max(1, block.layout().lineCount())
+            block = block.next()
+        return count
+
+    def _update_button(self) -> None:
+        has_text = not self.text.document().isEmpty()
+        self._button.setEnabled(self._is_busy or (has_text and self._can_send))
+        self._button.setToolTip("Stop the answer (Esc)" if self._is_busy else "Send the message (Enter)")
+
+    def _arrange(self) -> None:
+        inside = QHBoxLayout(self._frame)
+        inside.setContentsMargins(SIZES.space_3, SIZES.space_2, SIZES.space_2, SIZES.space_2)
+        inside.setSpacing(SIZES.space_2)
+        inside.addWidget(self.text, 1)
+        inside.addWidget(self._button, 0, Qt.AlignmentFlag.AlignBottom)
+        outside = QVBoxLayout(self)
+        outside.setContentsMargins(0, 0, 0, 0)
+        outside.setSpacing(SIZES.space_1)
+        outside.addWidget(self._frame)
+        outside.addWidget(self._hint)

@@ -1,0 +1,77 @@
+"""What an empty conversation shows: the name, one sentence, things to try, and the state of the model.
+
+Knows words; must not know models or chats.
+"""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from app.chat.model_session import ModelState
+from app.plain_text import PlainLabel
+from app.theme import SIZES
+
+SENTENCE = "A private assistant that runs on this computer. Nothing you write leaves it."
+EXAMPLES = (
+    "Explain how tides work in five sentences.",
+    "Write a friendly mail that moves a meeting to Thursday.",
+    "Give me three ideas for a rainy afternoon with children.",
+    "What does this Python line do: sorted(words, key=len)?",
+)
+
+
+class EmptyState(QWidget):
+    """Teaches by example; a click on one puts it into the composer."""
+
+    example_chosen = Signal(str)
+    model_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("emptyState")
+        self._model = PlainLabel(kind="secondary", wrap=True)
+        self._choose = QPushButton("Open a model folder…")
+        self._choose.clicked.connect(self.model_requested)
+        self._arrange()
+
+    def show_model(self, state: ModelState) -> None:
+        """Tell the state of the model in one line."""
+        self._model.setText(state.sentence)
+        self._choose.setVisible(not state.is_ready and not state.is_loading)
+
+    def _arrange(self) -> None:
+        column = QWidget()
+        column.setMaximumWidth(SIZES.column)
+        column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        inside = QVBoxLayout(column)
+        inside.setContentsMargins(SIZES.space_5, SIZES.space_5, SIZES.space_5, SIZES.space_5)
+        inside.setSpacing(SIZES.space_2)
+        inside.addWidget(PlainLabel("Tern", kind="title"))
+        inside.addWidget(PlainLabel(SENTENCE, kind="secondary", wrap=True))
+        inside.addSpacing(SIZES.space_4)
+        grid = QGridLayout()
+        grid.setSpacing(SIZES.space_2)
+        for index, example in enumerate(EXAMPLES):
+            grid.addWidget(self._example(example), index // 2, index % 2)
+        inside.addLayout(grid)
+        inside.addSpacing(SIZES.space_4)
+        inside.addWidget(self._model)
+        inside.addWidget(self._choose, 0, Qt.AlignmentFlag.AlignLeft)
+        outside = QVBoxLayout(self)
+        outside.setContentsMargins(0, 0, 0, 0)
+        outside.addStretch(2)
+        outside.addWidget(column, 0, Qt.AlignmentFlag.AlignHCenter)
+        outside.addStretch(3)
+
+    def _example(self, text: str) -> QPushButton:
+        button = QPushButton()
+        button.setProperty("kind", "example")
+        button.setAccessibleName(text)
+        label = PlainLabel(text, wrap=True, parent=button)
+        label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        layout = QVBoxLayout(button)
+        layout.setContentsMargins(SIZES.space_3, SIZES.space_2, SIZES.space_3, SIZES.space_2)
+        layout.addWidget(label)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        button.setMinimumHeight(2 * SIZES.space_6)
+        button.clicked.connect(lambda: self.example_chosen.emit(text))
+        return button

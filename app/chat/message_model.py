@@ -1,0 +1,119 @@
+"""The rows of the open conversation as values, and what changed about them.
+
+Knows messages and how a stored one reads; must not know widgets, jobs or the store. Lives on the window's thread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from PySide6.QtCore import QObject, Signal
+
+from app import notices
+from core.store.chats import Message, MessageRole, MessageState
+
+
+class RowKind(Enum):
+    """What a row is."""
+
+    USER = auto()
+    ANSWER = auto()
+    NOTE = auto()  # a sentence of Tern's own between messages
+    ERROR = auto()
+
+
+@dataclass(slots=True)
+class Row:
+    """One row; `note` stands under an answer, `activity` in place of one that has not begun."""
+
+    kind: RowKind
+    text: str = ""
+    note: str = ""
+    activity: str = ""
+    is_streaming: bool = False
+    error: BaseException | None = None
+
+
+class MessageModel(QObject):
+    """The rows in order. Signals carry the index of the row."""
+
+    reset = Signal()
+    appended = Signal(int)
+    changed = Signal(int)
+    text_added = Signal(int, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rows: list[Row] = []
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All rows, the oldest first."""
+        return self._rows
+
+    def set_messages(self, messages: Sequence[Message]) -> None:
+        """Show a stored conversation."""
+        self._rows = [row_of(message) for message in messages]
+        self.reset.emit()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._rows = []
+        self.reset.emit()
+
+    def append(self, row: Row) -> int:
+        """Add a row at the end and return its index."""
+        self._rows.append(row)
+        self.appended.emit(len(self._rows) - 1)
+        return len(self._rows) - 1
+
+    def insert(self, index: int, row: Row) -> None:
+        """Add a row before `index`."""
+        self._rows.insert(index, row)
+        self.reset.emit()
+
+    def remove(self, index: int) -> None:
+        """Take a row away."""
+        del self._rows[index]
+        self.reset.emit()
+
+    def add_text(self, index: int, text: str) -> None:
+        """Append to an answer that streams."""
+        row = self._rows[index]
+        had_activity, row.activity = bool(row.activity), ""
+        row.text += text
+        if had_activity:
+            self.changed.emit(index)
+        self.text_added.emit(index, text)
+
+    def set_activity(self, index: int, activity: str) -> None:
+        """Say what is going on while an answer has no text yet."""
+        if self._rows[index].activity != activity:
+            self._rows[index].activity = activity
+            self.changed.emit(index)
+
+    def finish(self, index: int, note: str) -> None:
+        """Mark an answer as ended."""
+        row = self._rows[index]
+        row.is_streaming, row.activity, row.note = False, "", note
+        self.changed.emit(index)
+
+
+def row_of(message: Message) -> Row:
+    """Return the row of a stored message."""
+    if message.role is MessageRole.USER:
+        return Row(RowKind.USER, message.text)
+    return Row(RowKind.ANSWER, message.text, note=note_of(message))
+
+
+def note_of(message: Message) -> str:
+    """Return what stands under an answer that did not end by itself."""
+    match message.state:
+        case MessageState.INTERRUPTED | MessageState.STREAMING:
+            return "Interrupted: Tern ended while this was being written. What was saved is above."
+        case MessageState.FAILED:
+            return "This answer failed. What was written before is kept."
+        case MessageState.STOPPED:
+            return "You stopped this answer."
+        case MessageState.DONE:
+            return notices.ending(message.reply.stop_reason) if message.reply else ""

@@ -1,0 +1,277 @@
+"""One widget for each kind of row of the transcript; each places its parts for a width and tells its height.
+
+Knows how messages look; must not know the store, jobs or the list that places the rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QEnterEvent, QFocusEvent, QGuiApplication
+from PySide6.QtWidgets import QFrame, QToolButton, QWidget
+
+from app.chat.answer_body import AnswerBody
+from app.chat.cards import ErrorCard
+from app.chat.message_model import Row, RowKind
+from app.chat.segments import LinkHandler
+from app.notices import Action
+from app.plain_text import PlainLabel
+from app.theme import SIZES, Theme
+
+COLLAPSED_CHARS = 4_000  # of the user's own words; the rest is one click away
+SLICE_CHARS = 8_000
+_USER_SHARE = 0.85  # of the column
+
+
+@dataclass(frozen=True, slots=True)
+class RowActions:
+    """What rows ask of the window."""
+
+    on_link: LinkHandler
+    on_notice: Callable[[Action], object]
+    on_resized: Callable[[], object]
+
+
+class RowView(QWidget):
+    """A row on screen."""
+
+    def height_for(self, width: int) -> int:
+        """Place the parts at `width` and return the height."""
+        raise NotImplementedError
+
+    def refresh(self, row: Row) -> None:
+        """Take over what changed about the row."""
+
+    def append(self, text: str) -> None:
+        """Add streamed characters."""
+
+
+class QuietButton(QToolButton):
+    """A button that shows itself under the pointer or with the focus, without moving anything."""
+
+    def __init__(self, text: str, name: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setText(text)
+        self.setAccessibleName(name)
+        self.setProperty("kind", "action")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.set_quiet(True)
+
+    def set_quiet(self, is_quiet: bool) -> None:
+        """Show or hide the words."""
+        if self.property("quiet") != is_quiet:
+            self.setProperty("quiet", is_quiet)
+            self.style().unpolish(self)
+            self.style().polish(self)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the words."""
+        self.set_quiet(False)
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Hide the words again."""
+        self.set_quiet(True)
+        super().focusOutEvent(event)
+
+
+class UserView(RowView):
+    """The user's words in a tinted block at the right."""
+
+    def __init__(self, row: Row, theme: Theme, actions: RowActions, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._text = row.text
+        self._actions = actions
+        self._n_shown = 0
+        self._block = QFrame(self)
+        self._block.setObjectName("userBlock")
+        self._body = AnswerBody(theme, actions.on_link, self._block)
+        self._more = QToolButton(self._block)
+        self._more.setProperty("kind", "action")
+        self._more.setText(f"Show all ({len(row.text):,} characters)")
+        self._more.clicked.connect(self.on_show_all)
+        self._more.setVisible(len(row.text) > COLLAPSED_CHARS)
+        self._body.set_plain(row.text[:COLLAPSED_CHARS])
+        self._ideal_width = self._body.ideal_width()
+        self.setAccessibleName(f"You: {row.text[:300]}")
+
+    def height_for(self, width: int) -> int:
+        """Place the block at the right edge, no wider than its text."""
+        pad = SIZES.space_3
+        room = int(width * _USER_SHARE) - 2 * pad
+        more = self._more.sizeHint()
+        text_width = min(room, max(self._ideal_width, more.width() if self._has_more else 0))
+        text_height = self._body.layout_at(text_width)
+        self._body.setGeometry(pad, SIZES.space_2, text_width, text_height)
+        height = text_height + 2 * SIZES.space_2
+        if self._has_more:
+            self._more.setGeometry(
+                pad - SIZES.space_1, height - SIZES.space_1, text_width, self._more.sizeHint().height()
+            )
+            height += self._more.height()
+        self._block.setGeometry(width - text_width - 2 * pad, 0, text_width + 2 * pad, height)
+        return height
+
+    @property
+    def _has_more(self) -> bool:
+        return len(self._text) > COLLAPSED_CHARS and self._n_shown == 0
+
+    def on_show_all(self) -> None:
+        """Show the whole text, a slice at a time so that the window stays alive."""
+        self._n_shown = COLLAPSED_CHARS
+        self._more.hide()
+        self._show_slice()
+
+    def _show_slice(self) -> None:
+        piece = self._text[self._n_shown : self._n_shown + SLICE_CHARS]
+        if piece:
+            self._body.append_plain_blocks(piece)
+            self._n_shown += len(piece)
+            self._actions.on_resized()
+            QTimer.singleShot(0, self, self._show_slice)
+
+
+class AnswerView(RowView):
+    """An answer, plain on paper, with a caret while it streams and its actions under it."""
+
+    def __init__(self, row: Row, theme: Theme, actions: RowActions, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._row = row
+        self._body = AnswerBody(theme, actions.on_link, self)
+        self._caret = QFrame(self)
+        self._caret.setObjectName("caret")
+        self._activity = PlainLabel(kind="secondary", parent=self)
+        self._note = PlainLabel(kind="small", wrap=True, parent=self)
+        self._copy = QuietButton("Copy", "Copy this answer", self)
+        self._copy.clicked.connect(self.on_copy)
+        self._line_height = theme.px(SIZES.body * SIZES.line_height_percent // 100)
+        self._was_streaming = row.is_streaming
+        if row.is_streaming:
+            self._body.append(row.text)
+        else:
+            self._body.set_text(row.text)
+        self.refresh(row)
+
+    def height_for(self, width: int) -> int:
+        """Place text, note and actions under each other."""
+        top = self._body.layout_at(width)
+        self._body.setGeometry(0, 0, width, top)
+        if self._row.activity:
+            self._activity.setGeometry(0, top, width, self._line_height)
+            top += self._line_height
+        elif self._row.is_streaming:
+            top = max(top, self._line_height)
+        self._place_caret()
+        if self._row.note:
+            note_height = self._note.heightForWidth(width)
+            self._note.setGeometry(0, top + SIZES.space_2, width, note_height)
+            top += SIZES.space_2 + note_height
+        size = self._copy.sizeHint()
+        self._copy.setGeometry(-SIZES.space_1 - 2, top + SIZES.space_1, size.width(), size.height())
+        return top + SIZES.space_1 + size.height()
+
+    def refresh(self, row: Row) -> None:
+        """Take over the end of the stream, the note and the activity."""
+        if self._was_streaming and not row.is_streaming and row.text:
+            self._body.render_open()
+        self._was_streaming = row.is_streaming
+        self._activity.setText(row.activity)
+        self._activity.setVisible(bool(row.activity))
+        self._note.setText(row.note)
+        self._note.setVisible(bool(row.note))
+        self._caret.setVisible(row.is_streaming)
+        self._copy.setVisible(not row.is_streaming and bool(row.text))
+        self.setAccessibleName("Answer: " + (row.text[:300] or row.activity or row.note))
+
+    def append(self, text: str) -> None:
+        """Add streamed characters."""
+        self._body.append(text)
+
+    def on_copy(self) -> None:
+        """Put the answer's source on the clipboard."""
+        QGuiApplication.clipboard().setText(self._row.text)
+        self._copy.setText("Copied")
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Show the actions."""
+        self._copy.set_quiet(False)
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Hide the actions unless they have the focus."""
+        self._copy.set_quiet(not self._copy.hasFocus())
+        self._copy.setText("Copy")
+        super().leaveEvent(event)
+
+    def _place_caret(self) -> None:
+        spot = self._body.caret_position()
+        if self._row.activity:
+            self._caret.setGeometry(0, 0, 0, 0)
+            return
+        self._caret.setGeometry(spot.x() + 1, spot.y() + SIZES.caret, SIZES.caret, self._line_height - SIZES.space_1)
+        self._caret.raise_()
+
+
+class NoteView(RowView):
+    """A sentence of Tern's own between two hairlines."""
+
+    def __init__(self, row: Row, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._label = PlainLabel(row.text, kind="small", wrap=True, parent=self)
+        self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._line = QFrame(self)
+        self._line.setObjectName("hairline")
+        self.setAccessibleName(row.text)
+
+    def height_for(self, width: int) -> int:
+        """Place the line and the words under it."""
+        height = self._label.heightForWidth(width)
+        self._line.setGeometry(0, 0, width, 1)
+        self._label.setGeometry(0, SIZES.space_2, width, height)
+        return height + SIZES.space_2
+
+
+class ErrorView(RowView):
+    """An error card in the transcript."""
+
+    def __init__(self, row: Row, actions: RowActions, parent: QWidget) -> None:
+        super().__init__(parent)
+        assert row.error is not None
+        self._card = ErrorCard(row.error, actions.on_notice, self)
+        self.setAccessibleName(self._card.accessibleName())
+
+    def height_for(self, width: int) -> int:
+        """Give the card the whole width."""
+        layout = self._card.layout()
+        assert layout is not None
+        height = max(layout.heightForWidth(width), layout.minimumSize().height())
+        self._card.setGeometry(0, 0, width, height)
+        return height
+
+
+def make_row(row: Row, theme: Theme, actions: RowActions, parent: QWidget) -> RowView:
+    """Return the widget for `row`."""
+    match row.kind:
+        case RowKind.USER:
+            return UserView(row, theme, actions, parent)
+        case RowKind.ANSWER:
+            return AnswerView(row, theme, actions, parent)
+        case RowKind.NOTE:
+            return NoteView(row, parent)
+        case RowKind.ERROR:
+            return ErrorView(row, actions, parent)
+
+
+def estimated_height(row: Row, width: int, theme: Theme) -> int:
+    """Return about how high `row` will be, without making a widget."""
+    shown = min(len(row.text), COLLAPSED_CHARS) if row.kind is RowKind.USER else len(row.text)
+    chars_a_line = max(20, width * 2 // max(theme.px(SIZES.body), 1))
+    lines = shown // chars_a_line + row.text.count("\n", 0, shown) + 1
+    return lines * theme.px(SIZES.body * SIZES.line_height_percent // 100) + SIZES.space_6
+
+
+def owner_row(child: QObject | None) -> RowView | None:
+    """Return the row that `child` is a part of, or None."""
+    while child is not None and not isinstance(child, RowView):
+        child = child.parent()
+    return child

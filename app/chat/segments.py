@@ -1,0 +1,309 @@
+"""The pieces that a message is made of on screen: text, code and tables, each a widget that knows its height.
+
+Knows QTextDocument and the blocks of markdown.py; must not know messages, chats or jobs. Text reaches a document only
+as plain characters with a format: nothing here reads HTML, and no document can load anything.
+"""
+
+from collections.abc import Callable, Sequence
+from math import ceil
+
+from PySide6.QtCore import QPoint, Qt, QUrl
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QFont,
+    QGuiApplication,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextFrameFormat,
+    QTextLength,
+    QTextListFormat,
+    QTextOption,
+    QTextTable,
+    QTextTableFormat,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextBrowser, QToolButton, QWidget
+
+from app.chat.markdown import Code, Paragraph, Rule, Span, Style, Table
+from app.plain_text import PlainLabel
+from app.theme import SIZES, Theme
+
+LinkHandler = Callable[[str], object]
+_PROPORTIONAL = QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
+_FIXED = QTextBlockFormat.LineHeightTypes.FixedHeight.value
+
+
+class SafeBrowser(QTextBrowser):
+    """A reader of formatted text that never loads a resource and never follows a link by itself."""
+
+    def __init__(self, theme: Theme, on_link: LinkHandler, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        self.setObjectName("messageText")
+        self.setOpenLinks(False)
+        self.setUndoRedoEnabled(False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.document().setDocumentMargin(0)
+        self.document().setIndentWidth(SIZES.space_5)
+        self.viewport().setAutoFillBackground(False)
+        self.anchorClicked.connect(lambda url: on_link(url.toString(QUrl.ComponentFormattingOption.FullyEncoded)))
+
+    def loadResource(self, type: int, name: QUrl | str) -> None:
+        """Load nothing, whatever is asked for."""
+        return
+
+    def doSetSource(self, url: QUrl | str, type: object = None) -> None:
+        """Go nowhere."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave scrolling to the transcript."""
+        event.ignore()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer copying only."""
+        menu = self.createStandardContextMenu(event.pos())
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(event.globalPos())
+
+    def height_for(self, width: int) -> int:
+        """Lay the text out at `width` and return its height."""
+        document = self.document()
+        if document.textWidth() != width:
+            document.setTextWidth(width)
+        return ceil(document.size().height())
+
+
+class TextSegment(SafeBrowser):
+    """Paragraphs, headings and lists."""
+
+    is_empty = True
+
+    def append_paragraph(self, block: Paragraph) -> None:
+        """Write one block at the end."""
+        cursor = self._new_block(block)
+        for span in block.spans:
+            cursor.insertText(span.text, _char_format(self.theme, block, span))
+
+    def append_rule(self) -> None:
+        """Write a line across, as a block of its own."""
+        cursor = self._new_block(Paragraph(()))
+        block_format = cursor.blockFormat()
+        block_format.setProperty(
+            QTextBlockFormat.Property.BlockTrailingHorizontalRulerWidth,
+            QTextLength(QTextLength.Type.PercentageLength, 100),
+        )
+        cursor.setBlockFormat(block_format)
+
+    def append_text(self, text: str) -> None:
+        """Write plain characters at the end, in the look of the last paragraph; cheap, for streaming."""
+        cursor = QTextCursor(self.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        if self.is_empty:
+            self._new_block(Paragraph(()))
+        cursor.insertText(text.replace("\n", "\u2028"), _char_format(self.theme, Paragraph(()), Span("")))
+
+    def ideal_width(self) -> int:
+        """Return the width at which no line has to wrap."""
+        self.document().setTextWidth(-1)
+        return ceil(self.document().idealWidth()) + 1
+
+    def end(self) -> int:
+        """Return the position after the last character."""
+        cursor = QTextCursor(self.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        return cursor.position()
+
+    def truncate(self, position: int) -> None:
+        """Remove everything after `position`; 0 empties the segment."""
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(position)
+        cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+        cursor.removeSelectedText()
+        if position == 0:
+            self.is_empty = True
+
+    def caret_position(self) -> QPoint:
+        """Return where the next character will stand (top left, in this widget)."""
+        cursor = QTextCursor(self.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        return self.cursorRect(cursor).topLeft()
+
+    def _new_block(self, block: Paragraph) -> QTextCursor:
+        cursor = QTextCursor(self.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        block_format = _block_format(self.theme, block, is_first=self.is_empty)
+        if self.is_empty:
+            cursor.setBlockFormat(block_format)
+        else:
+            cursor.insertBlock(block_format, QTextCharFormat())
+            if cursor.currentList() is not None:
+                cursor.currentList().remove(cursor.block())
+                cursor.setBlockFormat(block_format)
+        if block.marker:
+            cursor.createList(_list_format(block))
+        self.is_empty = False
+        return cursor
+
+
+class TableSegment(SafeBrowser):
+    """One table."""
+
+    def __init__(self, table: Table, theme: Theme, on_link: LinkHandler, parent: QWidget | None = None) -> None:
+        super().__init__(theme, on_link, parent)
+        n_columns = max((len(row) for row in table.rows), default=1)
+        cursor = QTextCursor(self.document())
+        _shrink_block(cursor)
+        made = cursor.insertTable(max(len(table.rows), 1), n_columns, _table_format(theme))
+        for row, cells in enumerate(table.rows):
+            for column, spans in enumerate(cells):
+                self._fill(made, row, column, spans)
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        _shrink_block(cursor)
+
+    def _fill(self, made: QTextTable, row: int, column: int, spans: Sequence[Span]) -> None:
+        cursor = made.cellAt(row, column).firstCursorPosition()
+        heading = Paragraph((), heading=6 if row == 0 else 0)
+        for span in spans:
+            cursor.insertText(span.text, _char_format(self.theme, heading, span))
+
+
+class CodeSegment(QFrame):
+    """A block of code: its language, a button that copies it, and the text, which scrolls sideways."""
+
+    def __init__(self, code: Code, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("codeBlock")
+        self._theme = theme
+        self._label = PlainLabel(code.language[:40] or "code", kind="code", parent=self)
+        self._copy = QToolButton(self)
+        self._copy.setText("Copy")
+        self._copy.setAccessibleName("Copy this code")
+        self._copy.setProperty("kind", "action")
+        self._copy.clicked.connect(self.on_copy)
+        self._text = _CodeText(self)
+        self._text.setFont(theme.code_font())
+        self._text.setPlainText(code.text)
+        self._text.setAccessibleName("Code")
+
+    def height_for(self, width: int) -> int:
+        """Place the parts at `width` and return the height."""
+        pad, head = SIZES.space_3, max(self._copy.sizeHint().height(), self._label.sizeHint().height())
+        needs_bar = self._text.document().idealWidth() > width - 2 * pad
+        lines = self._text.document().blockCount()
+        text_height = lines * self._text.fontMetrics().lineSpacing() + (SIZES.space_4 if needs_bar else 0)
+        copy_width = self._copy.sizeHint().width()
+        self._label.setGeometry(pad, SIZES.space_1, width - 3 * pad - copy_width, head)
+        self._copy.setGeometry(width - copy_width - SIZES.space_1, SIZES.space_1, copy_width, head)
+        self._text.setGeometry(pad, head + SIZES.space_2, width - 2 * pad, text_height)
+        return head + text_height + SIZES.space_2 + pad
+
+    def append(self, text: str) -> None:
+        """Add streamed characters."""
+        cursor = self._text.textCursor()
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.insertText(text)
+
+    def on_copy(self) -> None:
+        """Put the code on the clipboard and say so."""
+        QGuiApplication.clipboard().setText(self._text.toPlainText())
+        self._copy.setText("Copied")
+
+
+class _CodeText(QPlainTextEdit):
+    """Code, read only, without wrapping; vertical scrolling belongs to the transcript."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self.setUndoRedoEnabled(False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.document().setDocumentMargin(0)
+        self.viewport().setAutoFillBackground(False)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll sideways only."""
+        if event.angleDelta().x() and not event.angleDelta().y():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+Segment = TextSegment | TableSegment | CodeSegment
+
+
+def _block_format(theme: Theme, block: Paragraph, *, is_first: bool) -> QTextBlockFormat:
+    made = QTextBlockFormat()
+    made.setLineHeight(SIZES.line_height_percent if not block.heading else 130, _PROPORTIONAL)
+    above = SIZES.space_5 if block.heading else (SIZES.space_1 if block.is_tight else SIZES.space_3)
+    made.setTopMargin(0 if is_first else above)
+    made.setIndent(0 if block.marker else block.list_depth)
+    made.setLeftMargin(SIZES.space_4 * block.quote_depth)
+    return made
+
+
+def _list_format(block: Paragraph) -> QTextListFormat:
+    made = QTextListFormat()
+    made.setIndent(block.list_depth)
+    if block.marker == "•":
+        styles = (QTextListFormat.Style.ListDisc, QTextListFormat.Style.ListCircle)
+        made.setStyle(styles[block.list_depth > 1])
+    else:
+        made.setStyle(QTextListFormat.Style.ListDecimal)
+        made.setStart(int(block.marker.rstrip(".")))
+    return made
+
+
+def _char_format(theme: Theme, block: Paragraph, span: Span) -> QTextCharFormat:
+    made = QTextCharFormat()
+    size = SIZES.headings[min(block.heading, 3) - 1] if 0 < block.heading < 4 else SIZES.body
+    made.setFont(theme.code_font() if Style.CODE in span.styles else theme.font(size))
+    made.setForeground(theme.color("ink_2" if block.quote_depth else "ink"))
+    if block.heading or Style.BOLD in span.styles:
+        made.setFontWeight(QFont.Weight.DemiBold)
+    made.setFontItalic(Style.ITALIC in span.styles)
+    made.setFontStrikeOut(Style.STRIKE in span.styles)
+    if Style.CODE in span.styles:
+        made.setBackground(theme.color("hover"))
+    if span.href:
+        made.setAnchor(True)
+        made.setAnchorHref(span.href)
+        made.setForeground(theme.color("sea"))
+        made.setFontUnderline(True)
+    return made
+
+
+def _table_format(theme: Theme) -> QTextTableFormat:
+    made = QTextTableFormat()
+    made.setBorder(1)
+    made.setBorderCollapse(True)
+    made.setBorderBrush(theme.color("line"))
+    made.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
+    made.setCellPadding(SIZES.space_2)
+    made.setCellSpacing(0)
+    made.setHeaderRowCount(1)
+    return made
+
+
+def _shrink_block(cursor: QTextCursor) -> None:
+    """Make the empty block that Qt keeps before and after a table as good as invisible."""
+    made = QTextBlockFormat()
+    made.setLineHeight(1, _FIXED)
+    cursor.setBlockFormat(made)
+    tiny = QTextCharFormat()
+    tiny.setFontPointSize(1)
+    cursor.setBlockCharFormat(tiny)
+
+
+def rule_or_paragraph(segment: TextSegment, block: Paragraph | Rule) -> None:
+    """Append a block that belongs into a text segment."""
+    if isinstance(block, Rule):
+        segment.append_rule()
+    else:
+        segment.append_paragraph(block)

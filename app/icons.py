@@ -1,0 +1,43 @@
+"""Line icons from assets/icons, recoloured from the tokens at run time.
+
+Knows file names and colours; must not know where an icon is shown.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QRectF, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+
+ICON_DIR = Path(__file__).resolve().parent.parent / "assets" / "icons"
+_SCALES = (1, 2, 3)
+
+
+@lru_cache(maxsize=256)
+def icon(name: str, color: str, size: int) -> QIcon:
+    """Return the icon `name` drawn in `color` at `size` pixels, sharp on every screen; empty when the file is gone."""
+    made = QIcon()
+    try:
+        source = (ICON_DIR / f"{name}.svg").read_text(encoding="utf-8")
+    except OSError:
+        return made
+    renderer = QSvgRenderer(QByteArray(source.replace("currentColor", QColor(color).name()).encode()))
+    for scale in _SCALES:
+        pixmap = QPixmap(size * scale, size * scale)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        renderer.render(painter, QRectF(0, 0, size * scale, size * scale))
+        painter.end()
+        pixmap.setDevicePixelRatio(scale)
+        made.addPixmap(pixmap)
+    return made
+
+
+def application_icon() -> QIcon:
+    """Return the tern."""
+    made = QIcon()
+    for size in (16, 32, 48, 128, 256):
+        for pixmap_size in icon("tern", "#000000", size).availableSizes()[:1]:
+            made.addPixmap(icon("tern", "#000000", size).pixmap(pixmap_size))
+    return made

@@ -1,0 +1,405 @@
+"""Arranges the panels, the menus and the status line, and joins what they tell to the presenters.
+
+Knows which panel tells whom; must not know files, SQL or models. All slow work is started through the JobRunner.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCloseEvent, QDesktopServices, QResizeEvent
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QSplitter, QVBoxLayout, QWidget
+
+from app import wiring
+from app.chat.chat_pane import ChatPane
+from app.chat.links import confirm_link
+from app.chat.message_model import MessageModel
+from app.chat.model_session import ModelSession
+from app.chat.presenter import ChatPresenter
+from app.chat.rows import RowActions
+from app.history.presenter import HistoryPresenter
+from app.history.sidebar import Sidebar
+from app.jobs import JobRunner
+from app.menus import build_menus
+from app.notices import Action
+from app.plain_text import tell
+from app.status_line import StatusLine
+from app.theme import SIZES, Scheme, Theme
+from app.window_state import WindowState
+from app.wiring import Services
+from core.errors import AppError, ErrorCode
+from core.models.installed import InstalledModel
+from core.paths import AppPaths
+from core.settings import Settings, sampling_params
+from core.store.chats import ChatId
+
+ABOUT = "Tern chats with ternary language models on this computer. Nothing you write leaves it."
+
+
+class MainWindow(QMainWindow):
+    """The one window."""
+
+    def __init__(
+        self,
+        paths: AppPaths,
+        settings: Settings,
+        state: WindowState,
+        runner: JobRunner,
+        theme: Theme,
+        load_model: wiring.LoadModel | None = None,
+    ) -> None:
+        super().__init__()
+        self._paths = paths
+        self.settings = settings
+        self._state = state
+        self._runner = runner
+        self._theme = theme
+        self._services: Services | None = None
+        self._is_narrow = False
+        self.messages = MessageModel(self)
+        self.models = ModelSession(
+            runner,
+            lambda: wiring.find_models(paths, self.settings),
+            lambda path, cancel, emit: (load_model or wiring.open_model)(path, self.settings, cancel, emit),
+            self,
+        )
+        self.chat = ChatPresenter(runner, self.messages, self._answering, self)
+        self.sidebar = Sidebar(theme)
+        self.history = HistoryPresenter(runner, self.sidebar, self)
+        actions = RowActions(lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized)
+        self.pane = ChatPane(self.messages, theme, actions)
+        self.status = StatusLine(theme)
+        self._arrange()
+        self.actions_by_name = build_menus(self, self, theme.scheme)
+        self._connect()
+        self._restore()
+        self.pane.show_model(self.models.state)
+        self.status.show_model(self.models.state)
+
+    @property
+    def services(self) -> Services | None:
+        """The open services; None until the history is open."""
+        return self._services
+
+    def start(self) -> None:
+        """Open the history and load the model, both beside the window."""
+        self._runner.start(
+            "store",
+            lambda _cancel, _emit: wiring.build_services(self._paths),
+            on_done=self.on_services_open,
+            on_failed=self.chat.show_error,
+        )
+        self.models.refresh(self.settings.text("model_path"))
+
+    def on_services_open(self, services: object) -> None:
+        """Show the history, at the conversation that was open last."""
+        assert isinstance(services, Services)
+        self._services = services
+        self.chat.attach(services.store)
+        self.history.attach(services.store)
+        self.history.refresh(self._open_last_chat)
+        recovery = services.database.recovery
+        if recovery is not None:
+            facts = {"path": services.paths.database, "kept_as": recovery.kept_as}
+            self.chat.show_error(AppError(ErrorCode.DATABASE_DAMAGED, **facts))
+        self._update_can_send()
+
+    def on_new_chat(self) -> None:
+        """Show an empty conversation and let the person write."""
+        self.chat.new_chat()
+        self.pane.composer.text.setFocus()
+
+    def on_chat_chosen(self, chat_id: ChatId) -> None:
+        """Show another conversation."""
+        if chat_id != self.chat.chat_id:
+            self.chat.open_chat(chat_id)
+
+    def on_chat_opened(self) -> None:
+        """Follow the open conversation in list, title and memory."""
+        self.sidebar.set_current(self.chat.chat_id)
+        self._update_title()
+
+    def on_chats_listed(self) -> None:
+        """Follow titles that have changed."""
+        self.sidebar.set_current(self.chat.chat_id)
+        self._update_title()
+
+    def on_chat_deleted(self, chat_id: ChatId) -> None:
+        """Leave a conversation that is being deleted."""
+        if self.chat.busy_chat_id == chat_id:
+            self.chat.stop()
+        if self.chat.chat_id == chat_id:
+            self.chat.new_chat()
+
+    def on_busy_changed(self, is_busy: bool) -> None:
+        """Turn Send into Stop; a model is never changed under an answer."""
+        self.pane.composer.set_busy(is_busy)
+        self.pane.header.set_chooser_enabled(not is_busy)
+        if not is_busy:
+            self.status.show_activity("")
+
+    def on_model_changed(self) -> None:
+        """Show the state of the model."""
+        self.pane.show_model(self.models.state)
+        self.status.show_model(self.models.state)
+        self._update_can_send()
+
+    def on_models_found(self) -> None:
+        """Offer the installed models."""
+        self.pane.header.show_models(self.models.installed)
+
+    def on_model_chosen(self, model: InstalledModel) -> None:
+        """Load another model and remember it."""
+        self.models.load(model)
+        self.change_setting("model_path", None if model.is_starter else str(model.path))
+
+    def on_open_model_folder(self) -> None:
+        """Let the person point at a model."""
+        if self.chat.is_busy:
+            self.pane.composer.show_hint("Stop the answer first; then another model can be loaded.")
+            return
+        dialog = QFileDialog(self, "Open a model folder")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.on_model_folder)
+        dialog.open()
+
+    def on_model_folder(self, directory: str) -> None:
+        """Load the model in a folder and remember it."""
+        path = Path(directory)
+        self.models.load_folder(path)
+        self.change_setting("model_path", str(path))
+
+    def on_notice(self, action: Action) -> None:
+        """Do what the one button of an error card says."""
+        match action:
+            case Action.CHOOSE_MODEL:
+                self.on_open_model_folder()
+            case Action.EDIT_MESSAGE:
+                self.pane.composer.set_text(self.chat.last_prompt())
+            case Action.TRY_AGAIN:
+                self._try_again()
+            case Action.NEW_CHAT:
+                self.on_new_chat()
+            case Action.OPEN_DATA_FOLDER:
+                self.on_open_data_folder()
+            case Action.DISMISS:
+                self.chat.dismiss_errors()
+
+    def on_row_resized(self) -> None:
+        """Measure the transcript again."""
+        self.pane.transcript.on_row_resized()
+
+    def on_stop(self) -> None:
+        """Stop the answer."""
+        self.chat.stop()
+
+    def on_focus_composer(self) -> None:
+        """Let the person write."""
+        self.pane.composer.text.setFocus()
+
+    def on_copy_answer(self) -> None:
+        """Put the last answer on the clipboard."""
+        answer = self.chat.last_answer()
+        if answer:
+            QApplication.clipboard().setText(answer)
+
+    def on_edit(self, command: str) -> None:
+        """Carry out an editing command in the field that has the focus."""
+        method = getattr(QApplication.focusWidget(), command, None)
+        if callable(method):
+            method()
+
+    def on_toggle_sidebar(self) -> None:
+        """Show or hide the conversations."""
+        self.sidebar.setVisible(self.sidebar.isHidden())
+        self._state = replace(self._state, is_sidebar_open=not self.sidebar.isHidden())
+
+    def on_rename_chat(self) -> None:
+        """Edit the title of the open conversation."""
+        self.sidebar.show()
+        self.sidebar.rename_current()
+
+    def on_delete_chat(self) -> None:
+        """Ask whether to delete the open conversation."""
+        self.sidebar.delete_current()
+
+    def on_previous_chat(self) -> None:
+        """Open the conversation above."""
+        self.sidebar.step(-1)
+
+    def on_next_chat(self) -> None:
+        """Open the conversation below."""
+        self.sidebar.step(1)
+
+    def on_scheme_chosen(self, scheme: Scheme) -> None:
+        """Use these colours and remember them."""
+        self._theme.set_scheme(scheme)
+        self.change_setting("theme", scheme.value)
+
+    def on_larger_text(self) -> None:
+        """Make all text a step larger."""
+        self._step_text(1)
+
+    def on_smaller_text(self) -> None:
+        """Make all text a step smaller."""
+        self._step_text(-1)
+
+    def on_normal_text(self) -> None:
+        """Give all text its usual size."""
+        self._theme.set_text_percent(100)
+        self.change_setting("text_size_percent", 100)
+
+    def on_full_screen(self) -> None:
+        """Fill the screen, or stop filling it."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def on_open_data_folder(self) -> None:
+        """Show where everything is kept."""
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._paths.data)))
+
+    def on_about(self) -> None:
+        """Say what this is."""
+        tell(self, title="About Tern", text=f"Tern {wiring.version()}", details=ABOUT)
+
+    def on_announced(self, words: str) -> None:
+        """Tell a screen reader."""
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
+
+    def show_in_front(self) -> None:
+        """Come forward because another start asked for it."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def change_setting(self, key: str, value: object) -> None:
+        """Take over a preference now and write it in the store lane."""
+        self.settings = settings = self.settings.with_value(key, value)
+        self._runner.start(
+            "store",
+            lambda _cancel, _emit: settings.save(self._paths.settings),
+            on_failed=self.chat.show_error,
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the narrow window to the conversation."""
+        super().resizeEvent(event)
+        is_narrow = self.width() < SIZES.sidebar_collapse_below
+        if is_narrow != self._is_narrow:
+            self._is_narrow = is_narrow
+            self.sidebar.setVisible(not is_narrow and self._state.is_sidebar_open)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop what runs, remember the window, and go; the rest is waited for when the window is gone."""
+        self.chat.stop()
+        state = self._current_state()
+        self._runner.start("store", lambda _cancel, _emit: state.save(self._paths.data))
+        event.accept()
+
+    def _answering(self) -> wiring.Answering:
+        """Return what an answer is made with (engine lane)."""
+        assert self._services is not None
+        settings = self.settings
+        service = wiring.chat_service(self._services.store, self.models.engine)
+        return service, sampling_params(settings), settings.text("system_prompt")
+
+    def _try_again(self) -> None:
+        self.chat.dismiss_errors()
+        if self._services is None:
+            self.start()
+        elif self.models.state.error is not None and self.models.state.model is not None:
+            self.models.load(self.models.state.model)
+        else:
+            self.pane.composer.set_text(self.chat.last_prompt())
+
+    def _step_text(self, steps: int) -> None:
+        self._theme.step_text(steps)
+        self.change_setting("text_size_percent", self._theme.text_percent)
+
+    def _open_last_chat(self) -> None:
+        known = {chat.id for chat in self.history.chats}
+        if self.chat.chat_id is None and not self.messages.rows and self._state.chat_id in known:
+            self.chat.open_chat(ChatId(self._state.chat_id))
+
+    def _update_can_send(self) -> None:
+        is_open = self._services is not None
+        self.pane.composer.set_can_send(is_open and not self.models.state.is_loading)
+
+    def _update_title(self) -> None:
+        title = self.sidebar.current_title()
+        self.pane.header.set_title(title)
+        self.setWindowTitle(f"{title.replace('[*]', '[*][*]')} – Tern" if title else "Tern")
+
+    def _current_state(self) -> WindowState:
+        box = self.normalGeometry()
+        return WindowState(
+            box.x(),
+            box.y(),
+            box.width(),
+            box.height(),
+            is_maximized=self.isMaximized(),
+            sidebar_width=self._splitter.sizes()[0] or self._state.sidebar_width,
+            is_sidebar_open=self._state.is_sidebar_open,
+            chat_id=int(self.chat.chat_id or 0),
+        )
+
+    def _restore(self) -> None:
+        """Take the place of last time, unless no screen shows it any more."""
+        state = self._state
+        self.resize(*(SIZES.window if state.width < 0 else (state.width, state.height)))
+        if state.width > 0 and QApplication.screenAt(self.rect().translated(state.x, state.y).center()):
+            self.move(state.x, state.y)
+        if state.is_maximized:
+            self.setWindowState(Qt.WindowState.WindowMaximized)
+        width = state.sidebar_width if state.sidebar_width > 0 else SIZES.sidebar
+        self._splitter.setSizes([width, max(1, self.width() - width)])
+        self._is_narrow = self.width() < SIZES.sidebar_collapse_below
+        self.sidebar.setVisible(state.is_sidebar_open and not self._is_narrow)
+        self.setWindowTitle("Tern")
+        QTimer.singleShot(0, self, self.on_focus_composer)
+
+    def _arrange(self) -> None:
+        self.setMinimumSize(*SIZES.window_least)
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._splitter.setChildrenCollapsible(False)
+        self._splitter.setHandleWidth(1)
+        self._splitter.addWidget(self.sidebar)
+        self._splitter.addWidget(self.pane)
+        self._splitter.setStretchFactor(1, 1)
+        middle = QWidget()
+        middle.setLayout(_stacked(self._splitter, self.status))
+        self.setCentralWidget(middle)
+
+    def _connect(self) -> None:
+        self.pane.composer.submitted.connect(self.chat.on_submitted)
+        self.pane.composer.stop_requested.connect(self.on_stop)
+        self.pane.header.model_chosen.connect(self.on_model_chosen)
+        self.pane.header.folder_requested.connect(self.on_open_model_folder)
+        self.pane.header.sidebar_toggled.connect(self.on_toggle_sidebar)
+        self.pane.empty.model_requested.connect(self.on_open_model_folder)
+        self.sidebar.new_requested.connect(self.on_new_chat)
+        self.sidebar.opened.connect(self.on_chat_chosen)
+        self.history.deleted.connect(self.on_chat_deleted)
+        self.history.failed.connect(self.chat.show_error)
+        self.history.listed.connect(self.on_chats_listed)
+        self.chat.busy_changed.connect(self.on_busy_changed)
+        self.chat.chats_changed.connect(self.history.refresh)
+        self.chat.chat_opened.connect(self.on_chat_opened)
+        self.chat.speed_changed.connect(self.status.show_speed)
+        self.chat.saved_changed.connect(self.status.show_saved)
+        self.chat.progress_changed.connect(self.status.show_activity)
+        self.chat.announced.connect(self.on_announced)
+        self.models.changed.connect(self.on_model_changed)
+        self.models.installed_changed.connect(self.on_models_found)
+        self.models.failed.connect(self.chat.show_error)
+
+
+def _stacked(upper: QWidget, lower: QWidget) -> QVBoxLayout:
+    layout = QVBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    layout.addWidget(upper, 1)
+    layout.addWidget(lower)
+    return layout

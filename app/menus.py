@@ -1,0 +1,134 @@
+"""The menu bar: every command once, with its shortcut and its role.
+
+Knows words and keys; must not know what a command does: each calls a method of the window by name. The role is always
+given, because macOS otherwise moves items by their words.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from app.theme import Scheme
+
+_Role = QAction.MenuRole
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    text: str
+    method: str
+    keys: str = ""
+    role: QAction.MenuRole = _Role.NoRole
+
+
+_SEPARATOR = _Command("", "")
+_MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
+    (
+        "&File",
+        (
+            _Command("&New chat", "on_new_chat", "Ctrl+N"),
+            _Command("&Open a model folder…", "on_open_model_folder", "Ctrl+O"),
+            _SEPARATOR,
+            _Command("Open the &data folder", "on_open_data_folder"),
+            _SEPARATOR,
+            _Command("&Close the window", "close", "Ctrl+W"),
+            _Command("&Quit", "close", "Ctrl+Q", _Role.QuitRole),
+        ),
+    ),
+    (
+        "&Edit",
+        (
+            _Command("&Undo", "edit:undo", "Ctrl+Z"),
+            _Command("&Redo", "edit:redo", "Ctrl+Shift+Z"),
+            _SEPARATOR,
+            _Command("Cu&t", "edit:cut", "Ctrl+X"),
+            _Command("&Copy", "edit:copy", "Ctrl+C"),
+            _Command("&Paste", "edit:paste", "Ctrl+V"),
+            _Command("Select &all", "edit:selectAll", "Ctrl+A"),
+            _SEPARATOR,
+            _Command("Copy the last a&nswer", "on_copy_answer", "Ctrl+Shift+C"),
+        ),
+    ),
+    (
+        "&View",
+        (
+            _Command("&Sidebar", "on_toggle_sidebar", "Ctrl+B"),
+            _SEPARATOR,
+            _Command("&Larger text", "on_larger_text", "Ctrl++"),
+            _Command("S&maller text", "on_smaller_text", "Ctrl+-"),
+            _Command("&Normal text", "on_normal_text", "Ctrl+0"),
+            _SEPARATOR,
+            _Command("&Full screen", "on_full_screen", "F11"),
+        ),
+    ),
+    (
+        "&Chat",
+        (
+            _Command("S&top the answer", "on_stop", "Esc"),
+            _Command("&Write", "on_focus_composer", "Ctrl+L"),
+            _SEPARATOR,
+            _Command("&Rename…", "on_rename_chat", "F2"),
+            _Command("&Delete…", "on_delete_chat", "Ctrl+Shift+Backspace"),
+            _SEPARATOR,
+            _Command("&Previous chat", "on_previous_chat", "Ctrl+PgUp"),
+            _Command("Ne&xt chat", "on_next_chat", "Ctrl+PgDown"),
+        ),
+    ),
+    ("&Help", (_Command("&About Tern", "on_about", "", _Role.AboutRole),)),
+)
+_SCHEMES = ((Scheme.SYSTEM, "As the s&ystem"), (Scheme.LIGHT, "L&ight"), (Scheme.DARK, "&Dark"))
+
+
+class Commands(Protocol):
+    """What the menus need of the window beside its methods."""
+
+    def on_scheme_chosen(self, scheme: Scheme) -> None:
+        """Use these colours."""
+
+    def on_edit(self, command: str) -> None:
+        """Carry out an editing command in the field that has the focus."""
+
+
+def build_menus(window: QMainWindow, commands: Commands, scheme: Scheme) -> dict[str, QAction]:
+    """Fill the menu bar of `window`; returns the actions by the name of their method."""
+    actions: dict[str, QAction] = {}
+    for title, entries in _MENUS:
+        menu = window.menuBar().addMenu(title)
+        for entry in entries:
+            if entry is _SEPARATOR:
+                menu.addSeparator()
+            else:
+                actions.setdefault(entry.method, _add(menu, window, commands, entry))
+        if title == "&View":
+            menu.addSeparator()
+            _add_schemes(menu, commands, scheme)
+    return actions
+
+
+def _add(menu: QMenu, window: QMainWindow, commands: Commands, entry: _Command) -> QAction:
+    action = QAction(entry.text, window)
+    action.setMenuRole(entry.role)
+    if entry.method.startswith("edit:"):
+        # Shown, not bound: the text fields carry these keys out themselves.
+        name = entry.method.removeprefix("edit:")
+        action.setText(f"{entry.text}\t{QKeySequence(entry.keys).toString(QKeySequence.SequenceFormat.NativeText)}")
+        action.triggered.connect(lambda: commands.on_edit(name))
+    else:
+        action.setShortcut(QKeySequence(entry.keys))
+        action.triggered.connect(lambda: getattr(window, entry.method)())
+    menu.addAction(action)
+    return action
+
+
+def _add_schemes(menu: QMenu, commands: Commands, scheme: Scheme) -> None:
+    group = QActionGroup(menu)
+    for which, text in _SCHEMES:
+        action = QAction(text, menu)
+        action.setMenuRole(_Role.NoRole)
+        action.setCheckable(True)
+        action.setChecked(which is scheme)
+        action.triggered.connect(lambda _checked, chosen=which: commands.on_scheme_chosen(chosen))
+        group.addAction(action)
+        menu.addAction(action)

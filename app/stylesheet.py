@@ -1,0 +1,141 @@
+"""The one generated stylesheet: how tokens reach the widgets, by object name and by the property `kind`.
+
+Knows selectors; must not hold a colour or a size of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.theme import Sizes, Tokens
+
+
+def build_stylesheet(tokens: Tokens, sizes: Sizes, px: Callable[[int], int]) -> str:
+    """Return the stylesheet of the whole application; `px` scales sizes of text."""
+    return "\n".join(
+        (
+            _surfaces(tokens, sizes),
+            _text(tokens, sizes, px),
+            _buttons(tokens, sizes, px),
+            _composer(tokens, sizes),
+            _lists(tokens, sizes),
+            _menus(tokens, sizes),
+            _bars(tokens),
+        )
+    )
+
+
+def _surfaces(t: Tokens, s: Sizes) -> str:
+    return f"""
+QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
+#transcript, #transcript > QWidget, #chatPane, #emptyState {{ background: {t.paper}; border: none; }}
+#sidebar {{ background: {t.rail}; border: none; }}
+#chatHeader {{ background: {t.paper}; border: none; border-bottom: 1px solid {t.line}; }}
+#statusLine {{ background: {t.rail}; border: none; border-top: 1px solid {t.line}; }}
+#userBlock {{ background: {t.user_tint}; border: none; border-radius: {s.radius}px; }}
+#codeBlock {{ background: {t.rail}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
+#codeBlock QPlainTextEdit {{ background: transparent; border: none; color: {t.ink}; }}
+#errorCard {{ background: {t.surface}; border: 1px solid {t.line}; border-left: 3px solid {t.coral};
+  border-radius: {s.radius}px; }}
+#starterLabel {{ background: {t.surface}; color: {t.amber}; border: 1px solid {t.line};
+  border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; }}
+#messageText {{ background: transparent; border: none; color: {t.ink}; }}
+#caret {{ background: {t.sea}; }}
+#hairline {{ background: {t.line}; border: none; max-height: 1px; min-height: 1px; }}
+QSplitter::handle {{ background: {t.line}; }}
+QSplitter::handle:horizontal {{ width: 1px; }}
+QToolTip {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line}; padding: {s.space_1}px; }}
+"""
+
+
+def _text(t: Tokens, s: Sizes, px: Callable[[int], int]) -> str:
+    return f"""
+QLabel {{ background: transparent; color: {t.ink}; }}
+QLabel[kind="secondary"] {{ color: {t.ink_2}; }}
+QLabel[kind="small"] {{ color: {t.ink_2}; font-size: {px(s.small)}px; }}
+QLabel[kind="warning"] {{ color: {t.amber}; font-size: {px(s.small)}px; }}
+QLabel[kind="offline"] {{ color: {t.leaf}; font-size: {px(s.small)}px; }}
+QLabel[kind="title"] {{ font-size: {px(s.title)}px; font-weight: 600; }}
+QLabel[kind="heading"] {{ font-size: {px(s.headings[2])}px; font-weight: 600; }}
+QLabel[kind="strong"] {{ font-weight: 600; }}
+QLabel[kind="code"] {{ color: {t.ink_2}; font-size: {px(s.small)}px; }}
+"""
+
+
+def _buttons(t: Tokens, s: Sizes, px: Callable[[int], int]) -> str:
+    pad = f"padding: {s.space_1 + 2}px {s.space_3}px; border-radius: {s.radius_control}px;"
+    return f"""
+QPushButton {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line}; {pad} }}
+QPushButton:hover {{ background: {t.hover}; }}
+QPushButton:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 + 1}px {s.space_3 - 1}px; }}
+QPushButton:disabled {{ color: {t.ink_2}; background: transparent; }}
+QPushButton[kind="primary"] {{ background: {t.sea}; color: {t.on_sea}; border: 1px solid {t.sea}; font-weight: 600; }}
+QPushButton[kind="primary"]:focus {{ border: 2px solid {t.ink}; }}
+QPushButton[kind="primary"]:disabled {{ background: {t.hover}; color: {t.ink_2}; border: 1px solid {t.line}; }}
+QPushButton[kind="stop"] {{ background: {t.coral}; color: {t.on_coral}; border: 1px solid {t.coral};
+  font-weight: 600; }}
+QPushButton[kind="stop"]:focus {{ border: 2px solid {t.ink}; }}
+QPushButton[kind="example"] {{ text-align: left; padding: {s.space_3}px {s.space_4}px; border-radius: {s.radius}px; }}
+QPushButton[kind="newChat"] {{ text-align: left; padding: {s.space_2}px {s.space_3}px; }}
+QToolButton {{ background: transparent; color: {t.ink_2}; border: 1px solid transparent;
+  border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; }}
+QToolButton:hover {{ background: {t.hover}; color: {t.ink}; }}
+QToolButton:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.space_2 - 1}px; }}
+QToolButton:disabled {{ color: {t.ink_2}; background: transparent; }}
+QToolButton[quiet="true"] {{ color: transparent; }}
+#toEnd {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.space_4}px; padding: 0px; }}
+QToolButton[kind="action"] {{ font-size: {px(s.small)}px; padding: 2px {s.space_1 + 2}px; }}
+QToolButton[kind="action"]:focus {{ padding: 1px {s.space_1 + 1}px; }}
+QToolButton[kind="model"] {{ color: {t.ink}; font-weight: 600; padding: {s.space_1 + 2}px {s.space_2}px; }}
+QToolButton[kind="model"]:disabled {{ color: {t.ink_2}; }}
+QToolButton::menu-indicator {{ image: none; width: 0px; }}
+"""
+
+
+def _composer(t: Tokens, s: Sizes) -> str:
+    return f"""
+#composer {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
+#composer[active="true"] {{ border: 1px solid {t.sea}; }}
+#composerText {{ background: transparent; border: none; color: {t.ink}; }}
+QLineEdit {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
+  border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; selection-background-color: {t.selected};
+  selection-color: {t.ink}; }}
+QLineEdit:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.space_2 - 1}px; }}
+"""
+
+
+def _lists(t: Tokens, s: Sizes) -> str:
+    return f"""
+#chatList {{ background: transparent; border: none; outline: none; }}
+#chatList QLineEdit {{ border-radius: {s.radius_control}px; padding: 0px {s.space_1}px; }}
+QScrollBar:vertical {{ background: transparent; width: 10px; margin: 2px; }}
+QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 2px; }}
+QScrollBar::handle {{ background: {t.line}; border-radius: 3px; }}
+QScrollBar::handle:vertical {{ min-height: {s.space_6}px; }}
+QScrollBar::handle:horizontal {{ min-width: {s.space_6}px; }}
+QScrollBar::handle:hover {{ background: {t.ink_2}; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ width: 0px; height: 0px; }}
+QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+"""
+
+
+def _menus(t: Tokens, s: Sizes) -> str:
+    return f"""
+QMenuBar {{ background: {t.rail}; color: {t.ink}; border: none; border-bottom: 1px solid {t.line}; }}
+QMenuBar::item {{ background: transparent; padding: {s.space_1}px {s.space_2}px; }}
+QMenuBar::item:selected {{ background: {t.hover}; border-radius: {s.space_1}px; }}
+QMenu {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line}; padding: {s.space_1}px; }}
+QMenu::item {{ padding: {s.space_1 + 2}px {s.space_5}px; border-radius: {s.space_1}px; }}
+QMenu::item:selected {{ background: {t.selected}; color: {t.ink}; }}
+QMenu::item:disabled {{ color: {t.ink_2}; }}
+QMenu::separator {{ height: 1px; background: {t.line}; margin: {s.space_1}px {s.space_2}px; }}
+"""
+
+
+def _bars(t: Tokens) -> str:
+    return f"""
+QProgressBar {{ background: {t.line}; border: none; border-radius: 2px; max-height: 4px; min-height: 4px; }}
+QProgressBar::chunk {{ background: {t.sea}; border-radius: 2px; }}
+"""

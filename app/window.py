@@ -1,0 +1,128 @@
+"""Opens the window and stays until it is closed: application, theme, instance lock, services, and a bounded end.
+
+Knows the order of starting and ending; must not know what is in the window.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from app.chat.cards import ErrorCard
+from app.icons import application_icon
+from app.jobs import JobRunner
+from app.main_window import MainWindow
+from app.notices import Action
+from app.theme import SIZES, Scheme, Theme
+from app.window_state import WindowState
+from app.wiring import LoadModel
+from core.errors import AppError, ErrorCode
+from core.instance import InstanceLock, leave_raise_request
+from core.paths import AppPaths
+from core.settings import Settings
+
+END_WITHIN_S = 2.5
+RAISE_POLL_MS = 500
+
+
+class Session:
+    """One window on one data directory, with everything that it needs and that must end with it."""
+
+    def __init__(self, paths: AppPaths, *, model: Path | None = None, load_model: LoadModel | None = None) -> None:
+        settings = Settings.load(paths.settings)
+        if model is not None:
+            settings = settings.with_value("model_path", str(model))
+        self.runner = JobRunner()
+        self.theme = Theme(Scheme(settings.text("theme")), settings.integer("text_size_percent"))
+        self.theme.apply()
+        state = WindowState.load(paths.data)
+        self.window = MainWindow(paths, settings, state, self.runner, self.theme, load_model)
+
+    def start(self) -> None:
+        """Show the window, then begin the slow things."""
+        self.window.show()
+        self.window.start()
+
+    def end(self, within_s: float = END_WITHIN_S) -> bool:
+        """Stop and save everything; True when all threads ended in time. Call it once, with the window closed."""
+        self.window.chat.stop()
+        ended = self.runner.shutdown(within_s)
+        if ended:
+            self.window.models.close()
+            if self.window.services is not None:
+                self.window.services.close()
+        self.theme.changed.disconnect()
+        return ended
+
+
+def make_application(arguments: Sequence[str]) -> QApplication:
+    """Return the one QApplication, named and dressed."""
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(list(arguments))
+    application.setStyle("Fusion")
+    application.setApplicationName("Tern")
+    application.setApplicationDisplayName("Tern")
+    application.setDesktopFileName("tern")
+    application.setWindowIcon(application_icon())
+    return application
+
+
+def run_window(paths: AppPaths, *, model: Path | None = None, arguments: Sequence[str] = ("tern",)) -> int:
+    """Open the window on `paths`, with the model in the directory `model` if given; returns the exit code.
+
+    A second start on the same data directory brings the first window forward and ends.
+    """
+    application = make_application(arguments)
+    try:
+        paths.create()
+        lock = InstanceLock.acquire(paths.lock)
+    except AppError as error:
+        if error.code is ErrorCode.ALREADY_RUNNING:
+            leave_raise_request(paths.lock)
+            return 0
+        return _show_failure(application, error)
+    try:
+        session = Session(paths, model=model)
+        poll = _watch_for_raise(session, lock)
+        session.start()
+        code = application.exec()
+        poll.stop()
+        session.end()
+        return code
+    finally:
+        lock.release()
+
+
+def _watch_for_raise(session: Session, lock: InstanceLock) -> QTimer:
+    """Look now and then, in the store lane, whether another start asked for this window."""
+    timer = QTimer(session.window)
+
+    def look() -> None:
+        session.runner.start("store", lambda _cancel, _emit: lock.take_raise_request(), on_done=show)
+
+    def show(was_asked: object) -> None:
+        if was_asked:
+            session.window.show_in_front()
+
+    timer.timeout.connect(look)
+    timer.start(RAISE_POLL_MS)
+    return timer
+
+
+def _show_failure(application: QApplication, error: AppError) -> int:
+    """Say in a small window why Tern cannot start; exit code 2."""
+    theme = Theme()
+    theme.apply()
+    window = QMainWindow()
+    window.setWindowTitle("Tern")
+
+    def act(action: Action) -> None:
+        window.close()
+
+    window.setCentralWidget(ErrorCard(error, act))
+    window.setContentsMargins(SIZES.space_4, SIZES.space_4, SIZES.space_4, SIZES.space_4)
+    window.resize(SIZES.window_least[0], 0)
+    window.show()
+    application.exec()
+    return 2

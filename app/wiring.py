@@ -1,0 +1,100 @@
+"""The composition root: the only place that builds services and hands them to those who use them.
+
+Knows every service; must not know Qt, so that the terminal starts without it. Heavy imports (numpy, the tokenizer, the
+model) happen inside the functions: they run on a worker thread of the window, or when a command needs them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.events import CancelToken, Emit
+from core.models.installed import InstalledModel, installed_models
+from core.paths import AppPaths
+from core.settings import Settings
+from core.store.chats import ChatStore
+from core.store.database import Database
+
+if TYPE_CHECKING:
+    from core.inference.engine import Engine
+    from core.inference.sampling import SamplingParams
+
+    from core.chat import ChatService
+
+LoadModel = Callable[[Path, Settings, CancelToken, Emit], "Engine"]
+Answering = tuple["ChatService", "SamplingParams", str]  # the service, how to sample, the system prompt
+STARTER_DIR = Path(__file__).resolve().parent.parent / "assets" / "starter" / "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What works on the data of one directory; close() when done."""
+
+    paths: AppPaths
+    database: Database
+    store: ChatStore
+    n_interrupted: int  # answers that a killed process had left unfinished
+
+    def close(self) -> None:
+        """Write out and close the database."""
+        self.database.close()
+
+
+def build_services(paths: AppPaths) -> Services:
+    """Open the history in `paths`; only the holder of the instance lock may call this.
+
+    Raises:
+        AppError: DATA_DIR_UNWRITABLE, DATABASE_*, DISK_FULL.
+    """
+    paths.create()
+    database = Database.open(paths.database)
+    try:
+        store = ChatStore(database)
+        n_interrupted = store.recover()
+    except BaseException:
+        database.close()
+        raise
+    return Services(paths, database, store, n_interrupted)
+
+
+def chat_service(store: ChatStore, engine: "Callable[[], Engine]") -> "ChatService":
+    """Return the service that answers with `engine`."""
+    from core.chat import ChatService
+
+    return ChatService(store, engine)
+
+
+def find_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:
+    """Return the models on this computer, the starter model first."""
+    extra = settings.text("models_directory")
+    starter = STARTER_DIR if STARTER_DIR.is_dir() else None
+    return installed_models(paths.models, starter=starter, extra=Path(extra) if extra else None)
+
+
+def open_model(directory: Path, settings: Settings, cancel: CancelToken, emit: Emit) -> "Engine":
+    """Load the model in `directory` as the settings say.
+
+    Raises:
+        AppError: MODEL_*, TOKENIZER_*, OUT_OF_MEMORY, CPU_UNSUPPORTED, KERNELS_UNKNOWN.
+    """
+    from core.inference.engine import open_engine
+
+    return open_engine(
+        directory,
+        context_length=settings.optional_integer("context_length"),
+        n_threads=settings.optional_integer("threads"),
+        kernels=None,
+        cancel=cancel,
+        emit=emit,
+    )
+
+
+def version() -> str:
+    """Return the version of Tern, as installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tern-chat")
+    except PackageNotFoundError:
+        return "(not installed)"
