@@ -142,7 +142,7 @@ def _token_ids(message: Message, model: str) -> tuple[TokenId, ...] | None:
 def _record(model: str, generation: "Generation", params: "SamplingParams") -> ReplyRecord:
     return ReplyRecord(
         model=model,
-        token_ids=tuple(generation.token_ids),
+        token_ids=tuple(int(token_id) for token_id in generation.token_ids),
         stop_reason=generation.reason,
         seed=generation.stats.seed,
         stats=generation.stats,

@@ -293,7 +293,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         _write_durably(temporary, content)
         temporary.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as exc:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -311,7 +311,8 @@ def _write_durably(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Put the names in a directory on disk: files created, renamed or removed in it stay so after a power cut."""
     if os.name != "posix":
         return  # Windows cannot open a directory; os.replace writes through there
     descriptor = os.open(directory, os.O_RDONLY)

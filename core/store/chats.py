@@ -260,12 +260,12 @@ def _row_id(cursor: sqlite3.Cursor) -> int:
     return cursor.lastrowid
 
 
-def _columns(record: ReplyRecord) -> tuple[str, str, str, int, str, str]:
+def _columns(record: ReplyRecord) -> tuple[str, ...]:
     return (
         storable(record.model),
         json.dumps(record.token_ids, separators=(",", ":")),
         record.stop_reason.value,
-        record.seed,
+        str(record.seed),
         json.dumps(asdict(record.stats)),
         storable(record.params),
     )

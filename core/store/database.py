@@ -207,6 +207,7 @@ def _is_sound(path: Path, supported: int) -> bool:
     version, application = struct.unpack_from(">I", header, 60)[0], struct.unpack_from(">I", header, 68)[0]
     if application == migrations.APPLICATION_ID:
         _refuse_newer(path, version, supported)
+    _finish_rollback(path)
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -220,6 +221,13 @@ def _is_sound(path: Path, supported: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _finish_rollback(path: Path) -> None:
+    """Let SQLite undo what a process that was killed in its very first transaction, before WAL, left half done."""
+    if path.with_name(path.name + "-journal").exists():
+        with contextlib.closing(sqlite3.connect(path)) as connection, contextlib.suppress(sqlite3.DatabaseError):
+            connection.execute("PRAGMA schema_version").fetchone()  # reading is enough; damage is judged by the caller
 
 
 def _refuse_newer(path: Path, found: int, supported: int) -> None:

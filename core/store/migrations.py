@@ -21,6 +21,7 @@ def _create_chats_and_messages(connection: sqlite3.Connection) -> None:
     Ids are AUTOINCREMENT: an id is never used twice, so order by id is order in time whatever the clock does.
     `parent_id` is the message that a message answers or follows; it makes the conversation a tree. It has no cascade
     (SQLite nests cascades at most 1,000 deep) but is checked at commit only, so a whole chat can be deleted.
+    A seed is text because it may need all 64 bits, one more than SQLite's integers have.
     """
     connection.execute(
         """CREATE TABLE IF NOT EXISTS chats(
@@ -48,7 +49,7 @@ def _create_chats_and_messages(connection: sqlite3.Connection) -> None:
              model TEXT NOT NULL,
              token_ids TEXT NOT NULL,
              stop_reason TEXT NOT NULL,
-             seed INTEGER NOT NULL,
+             seed TEXT NOT NULL,
              stats TEXT NOT NULL,
              params TEXT NOT NULL)"""
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from core.settings import sync_directory
 from core.store import migrations
 from core.store.pages import read_rows
 
@@ -46,10 +47,12 @@ def salvage(path: Path, steps: Sequence[migrations.Step]) -> Recovery:
         migrations.migrate(fresh, fresh_path, steps)
         _fill(fresh, _readable_rows(path, fresh))
         chats, messages = (fresh.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _TABLES[:2])
-    # The old log goes first: left beside the new file it would be replayed into it.
-    for suffix in _SIDE_FILES:
+    # The old log goes first, for good: left beside the new file it would be replayed into it.
+    for suffix in (*_SIDE_FILES, "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    sync_directory(path.parent)
     fresh_path.replace(path)
+    sync_directory(path.parent)
     return Recovery(kept_as, chats, messages)
 
 
@@ -67,7 +70,7 @@ def _copy_aside(path: Path) -> Path:
 
 def _copy_with_log(source: Path, destination: Path) -> None:
     try:
-        for suffix in ("", "-wal"):  # -shm holds nothing that SQLite does not rebuild
+        for suffix in ("", "-wal", "-journal"):  # -shm holds nothing that SQLite does not rebuild
             part = source.with_name(source.name + suffix)
             if part.exists() and (part.stat().st_size > 0 or not suffix):
                 copied = destination.with_name(destination.name + suffix)

@@ -25,8 +25,8 @@ RECORD = ReplyRecord(
     model="tern-tiny",
     token_ids=(1, 2, 128_000),
     stop_reason=StopReason.STOP_TOKEN,
-    seed=2**63 - 1,
-    stats=ReplyStats(10, 4, 3, 0.25, 0.5, 2**63 - 1),
+    seed=2**64 - 1,
+    stats=ReplyStats(10, 4, 3, 0.25, 0.5, 2**64 - 1),
     params='{"temperature": 0.7}',
 )
 
