@@ -91,25 +91,29 @@ class TensorFiles:
         """Names of the files."""
         return tuple(self._stamps)
 
-    def read_into(self, info: TensorInfo, target: NDArray[np.generic], on_slice: Callable[[int], None]) -> None:
-        """Fill `target` (contiguous, as many bytes as the tensor) slice by slice.
+    def read_into(
+        self, info: TensorInfo, target: NDArray[np.generic], on_slice: Callable[[int], None], *, offset: int = 0
+    ) -> None:
+        """Fill `target` slice by slice with the bytes of a tensor from `offset` on.
 
         Args:
             info: one of `tensors`.
-            target: any dtype; the bytes are those of the file (little endian).
+            target: contiguous, any dtype; the bytes are those of the file (little endian).
+            offset: in bytes.
             on_slice: called after each slice with its number of bytes; may raise to stop.
 
         Raises:
             AppError: MODEL_DAMAGED when the file ends early or has changed.
         """
-        if target.nbytes != info.n_bytes or not target.flags.c_contiguous:
-            raise ValueError(f"{info.name} has {info.n_bytes} bytes, the target {target.nbytes}")
+        n_bytes = target.nbytes
+        if not 0 <= offset <= info.n_bytes - n_bytes or not target.flags.c_contiguous:
+            raise ValueError(f"{info.name} has {info.n_bytes} bytes, the target {n_bytes}")
         view = memoryview(target.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         try:
             file = self._use(info.file)
-            file.seek(info.start)
+            file.seek(info.start + offset)
             done = 0
-            while done < info.n_bytes:
+            while done < n_bytes:
                 n_read = file.readinto(view[done : done + SLICE_BYTES])
                 if not n_read:
                     raise self._damaged(info.file, f"ends inside {info.name}")

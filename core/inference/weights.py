@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit, LoadProgress
 from core.inference.config import ModelConfig
-from core.inference.safetensors import TensorFiles, TensorInfo
+from core.inference.safetensors import TensorFiles
 from cython_kernels import (
     BLOCK_ROWS,
     KV_BLOCK,
@@ -189,7 +189,7 @@ class TensorReader:
         info = self._files.tensors[name]
         kind = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32}[info.dtype]
         raw = np.empty(prod(info.shape), kind)
-        self._read(info, raw)
+        self._files.read_into(info, raw, self._on_slice)
         values = _bf16_to_f32(raw.view(np.uint16)) if info.dtype == "BF16" else raw.astype(np.float32)
         if not np.isfinite(values).all():
             raise self._damaged(name, "NaN or infinity")
@@ -199,7 +199,7 @@ class TensorReader:
         """Return a large bfloat16 tensor as its bits, in its own memory; finite."""
         info = self._files.tensors[name]
         bits: NDArray[np.uint16] = aligned_zeros(info.shape, np.uint16)  # type: ignore[assignment]
-        self._read(info, bits)
+        self._files.read_into(info, bits, self._on_slice)
         self._check_finite(name, bits)
         return bits
 
@@ -216,7 +216,7 @@ class TensorReader:
         """Return the packed codes of `name`, (rows / 4, cols), valid until the next call; code 3 is not yet refused."""
         info = self._files.tensors[f"{name}.weight"]
         codes = self._codes[: info.n_bytes].reshape(info.shape)
-        self._read(info, codes)
+        self._files.read_into(info, codes, self._on_slice)
         return codes
 
     def quantized(self, name: str) -> tuple[NDArray[np.uint8], float]:
@@ -227,7 +227,7 @@ class TensorReader:
         info = self._files.tensors[f"{name}.weight"]
         n = prod(info.shape)
         bits, codes = self._masters[:n], self._codes[:n]
-        self._read(info, bits)
+        self._files.read_into(info, bits, self._on_slice)
         self._check_finite(f"{name}.weight", bits)
         total = sum(float(np.abs(_bf16_to_f32(bits[at])).sum(dtype=np.float64)) for at in _chunks(n))
         factor = np.float32(1) / max(np.float32(total / n), np.float32(QUANTIZE_FLOOR))
@@ -242,6 +242,15 @@ class TensorReader:
             part = codes[at]
             if (part & part >> 1 & 0x55).any():
                 raise self._damaged(f"{name}.weight", "code 3")
+
+    def check_bits(self, name: str) -> None:
+        """Read a large bfloat16 tensor, keeping nothing, and refuse NaN and infinity."""
+        info = self._files.tensors[name]
+        bits = np.empty(CHUNK_VALUES, np.uint16)
+        for at in _chunks(prod(info.shape)):
+            part = bits[: at.stop - at.start]
+            self._files.read_into(info, part, self._on_slice, offset=2 * at.start)
+            self._check_finite(name, part)
 
     def _layer(self, prefix: str, shape: Shape) -> LayerWeights:
         q, kv, inner = shape.q_rows // BLOCK_ROWS, shape.kv_rows // BLOCK_ROWS, padded_rows(shape.intermediate)
@@ -287,9 +296,6 @@ class TensorReader:
         for at in _chunks(len(flat)):
             if (flat[at] & 0x7FFF).max() >= _BF16_INFINITY:
                 raise self._damaged(name, "NaN or infinity")
-
-    def _read(self, info: TensorInfo, target: NDArray[np.generic]) -> None:
-        self._files.read_into(info, target, self._on_slice)
 
     def _on_slice(self, n_bytes: int) -> None:
         if self._cancel.is_cancelled:
