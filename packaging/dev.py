@@ -434,7 +434,7 @@ def _lint_commands(environment: Environment) -> list[tuple[str, list[str]]]:
         ("lint", [python, "-m", "ruff", "check", "."]),
         ("formatting", [python, "-m", "ruff", "format", "--check", "."]),
         ("types", [python, "-m", "mypy"]),
-        ("import contracts", [str(environment.program("lint-imports"))]),
+        ("import contracts", [str(environment.program("lint-imports")), "--no-logo"]),
     ]
 
 
