@@ -12,11 +12,15 @@ from PySide6.QtSvg import QSvgRenderer
 
 ICON_DIR = Path(__file__).resolve().parent.parent / "assets" / "icons"
 _SCALES = (1, 2, 3)
+_APPLICATION_SIZES = (16, 32, 48, 128, 256)
 
 
 @lru_cache(maxsize=256)
 def icon(name: str, color: str, size: int) -> QIcon:
-    """Return the icon `name` drawn in `color` at `size` pixels, sharp on every screen; empty when the file is gone."""
+    """Return the icon `name` at `size` pixels, sharp on every screen; empty when the file is gone.
+
+    `color` is that of the lines; an icon with colours of its own keeps them.
+    """
     made = QIcon()
     try:
         source = (ICON_DIR / f"{name}.svg").read_text(encoding="utf-8")
@@ -37,7 +41,6 @@ def icon(name: str, color: str, size: int) -> QIcon:
 def application_icon() -> QIcon:
     """Return the tern."""
     made = QIcon()
-    for size in (16, 32, 48, 128, 256):
-        for pixmap_size in icon("tern", "#000000", size).availableSizes()[:1]:
-            made.addPixmap(icon("tern", "#000000", size).pixmap(pixmap_size))
+    for size in _APPLICATION_SIZES:
+        made.addPixmap(icon("tern", "", size).pixmap(size, size))
     return made

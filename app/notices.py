@@ -257,7 +257,7 @@ _ENDINGS: Mapping[StopReason, str] = {
     StopReason.STOP_TOKEN: "",
     StopReason.STOP_STRING: "",
     StopReason.MAX_TOKENS: "Stopped at the longest answer that is allowed.",
-    StopReason.CONTEXT_FULL: "Stopped: the conversation is as long as this model can see. Start a new chat to go on.",
+    StopReason.CONTEXT_FULL: "Stopped: the model had no room left. Start a new chat for a longer answer.",
     StopReason.LOOP: "Stopped: the model had begun to repeat itself.",
     StopReason.CANCELLED: "You stopped this answer.",
 }

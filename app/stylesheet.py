@@ -96,9 +96,9 @@ QToolButton::menu-indicator {{ image: none; width: 0px; }}
 
 def _composer(t: Tokens, s: Sizes) -> str:
     return f"""
-#composer {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
-#composer[active="true"] {{ border: 1px solid {t.sea}; }}
-#composerText {{ background: transparent; border: none; color: {t.ink}; }}
+#composer {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; padding: 1px; }}
+#composer[active="true"] {{ border: 2px solid {t.sea}; padding: 0px; }}
+#composerText {{ background: transparent; border: none; color: {t.ink}; placeholder-text-color: {t.ink_2}; }}
 QLineEdit {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
   border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; selection-background-color: {t.selected};
   selection-color: {t.ink}; }}

@@ -54,4 +54,4 @@ class WindowState:
 def _with(state: WindowState, key: str, value: int) -> WindowState:
     if key in ("is_maximized", "is_sidebar_open"):
         return replace(state, **{key: bool(value)})
-    return replace(state, **{key: value})
+    return replace(state, **{key: value})  # type: ignore[arg-type]

@@ -11,11 +11,11 @@ from PySide6.QtCore import QElapsedTimer, QPoint
 from PySide6.QtWidgets import QWidget
 
 from app.chat import markdown
-from app.chat.markdown import Block, Code, Table
-from app.chat.segments import CodeSegment, LinkHandler, Segment, TableSegment, TextSegment, rule_or_paragraph
+from app.chat.markdown import Block, Code, Rule, Table
+from app.chat.segments import CodeSegment, LinkHandler, RuleSegment, Segment, TableSegment, TextSegment
 from app.theme import SIZES, Theme
 
-_S = TypeVar("_S", TextSegment, TableSegment, CodeSegment)
+_S = TypeVar("_S", TextSegment, TableSegment, CodeSegment, RuleSegment)
 RENDER_EVERY_MS = 250
 MAX_OPEN_CHARS = 8_000  # a last block longer than this is formatted only when the answer has ended
 
@@ -53,11 +53,6 @@ class AnswerBody(QWidget):
     def append_plain_blocks(self, text: str) -> None:
         """Add more text letter for letter."""
         self._write(markdown.plain(text))
-
-    def ideal_width(self) -> int:
-        """Return the width at which no line has to wrap."""
-        widths = [segment.ideal_width() for segment in self._segments if isinstance(segment, TextSegment)]
-        return max(widths, default=0)
 
     def append(self, text: str) -> None:
         """Add streamed characters."""
@@ -118,11 +113,13 @@ class AnswerBody(QWidget):
                 self._add(CodeSegment(block, self._theme, self))
             elif isinstance(block, Table):
                 self._add(TableSegment(block, self._theme, self._on_link, self))
+            elif isinstance(block, Rule):
+                self._add(RuleSegment(self))
             else:
                 last = self._segments[-1] if self._segments else None
                 if not isinstance(last, TextSegment):
                     last = self._add(TextSegment(self._theme, self._on_link, self))
-                rule_or_paragraph(last, block)
+                last.append_paragraph(block)
 
     def _add(self, segment: _S) -> _S:
         self._segments.append(segment)

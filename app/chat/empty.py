@@ -3,8 +3,8 @@
 Knows words; must not know models or chats.
 """
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.chat.model_session import ModelState
 from app.plain_text import PlainLabel
@@ -17,6 +17,35 @@ EXAMPLES = (
     "Give me three ideas for a rainy afternoon with children.",
     "What does this Python line do: sorted(words, key=len)?",
 )
+
+
+class ExampleButton(QPushButton):
+    """A button whose words wrap."""
+
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("kind", "example")
+        self.setAccessibleName(text)
+        label = PlainLabel(text, wrap=True, parent=self)
+        label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._inside = QVBoxLayout(self)
+        self._inside.setContentsMargins(SIZES.space_4, SIZES.space_3, SIZES.space_4, SIZES.space_3)
+        self._inside.addWidget(label)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of the wrapped words."""
+        return self._inside.heightForWidth(width)
+
+    def sizeHint(self) -> QSize:
+        """Return the size of the words."""
+        return self._inside.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size of the words."""
+        return self._inside.minimumSize()
 
 
 class EmptyState(QWidget):
@@ -41,9 +70,8 @@ class EmptyState(QWidget):
     def _arrange(self) -> None:
         column = QWidget()
         column.setMaximumWidth(SIZES.column)
-        column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         inside = QVBoxLayout(column)
-        inside.setContentsMargins(SIZES.space_5, SIZES.space_5, SIZES.space_5, SIZES.space_5)
+        inside.setContentsMargins(0, SIZES.space_5, 0, SIZES.space_5)
         inside.setSpacing(SIZES.space_2)
         inside.addWidget(PlainLabel("Tern", kind="title"))
         inside.addWidget(PlainLabel(SENTENCE, kind="secondary", wrap=True))
@@ -59,19 +87,15 @@ class EmptyState(QWidget):
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.addStretch(2)
-        outside.addWidget(column, 0, Qt.AlignmentFlag.AlignHCenter)
+        centre = QHBoxLayout()
+        centre.setContentsMargins(SIZES.space_5, 0, SIZES.space_5, 0)
+        centre.addStretch(1)
+        centre.addWidget(column, 1000)
+        centre.addStretch(1)
+        outside.addLayout(centre)
         outside.addStretch(3)
 
     def _example(self, text: str) -> QPushButton:
-        button = QPushButton()
-        button.setProperty("kind", "example")
-        button.setAccessibleName(text)
-        label = PlainLabel(text, wrap=True, parent=button)
-        label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        layout = QVBoxLayout(button)
-        layout.setContentsMargins(SIZES.space_3, SIZES.space_2, SIZES.space_3, SIZES.space_2)
-        layout.addWidget(label)
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        button.setMinimumHeight(2 * SIZES.space_6)
+        button = ExampleButton(text)
         button.clicked.connect(lambda: self.example_chosen.emit(text))
         return button

@@ -136,9 +136,10 @@ def safe_href(href: str) -> str:
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
     # html off: tags are text. maxNesting of the preset bounds recursion. Rules that are not named here stay off.
-    return MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False}).enable(
-        ["table", "strikethrough"]
-    )
+    parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
+    # Every address is read, so that none hides an image's text; safe_href decides what becomes a link.
+    parser.validateLink = lambda _url: True  # type: ignore[method-assign,assignment]
+    return parser.enable(["table", "strikethrough"])
 
 
 def _has_hidden(source: str) -> bool:
@@ -262,12 +263,14 @@ def _spans(tokens: Sequence[Token]) -> tuple[Span, ...]:
             case "strong_close" | "em_close" | "s_close":
                 styles.pop()
             case "link_open":
-                hrefs.append(safe_href(str(token.attrs.get("href", ""))))
+                hrefs.append(str(token.attrs.get("href", "")))
             case "link_close":
-                hrefs.pop()
+                href = hrefs.pop()
+                if not safe_href(href):
+                    _append(spans, Span(f" ({href})", frozenset(styles)))
             case _:
                 look = (*styles, Style.CODE) if token.type == "code_inline" else styles
-                _append(spans, Span(_inline_text(token), frozenset(look), hrefs[-1] if hrefs else ""))
+                _append(spans, Span(_inline_text(token), frozenset(look), safe_href(hrefs[-1]) if hrefs else ""))
     if len(tokens) > 8 * MAX_SPANS:
         _append(spans, Span("".join(_inline_text(token) for token in tokens[8 * MAX_SPANS :])))
     return tuple(spans)

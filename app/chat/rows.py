@@ -5,9 +5,10 @@ Knows how messages look; must not know the store, jobs or the list that places t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QEnterEvent, QFocusEvent, QGuiApplication
+from PySide6.QtGui import QEnterEvent, QFocusEvent, QFontMetricsF, QGuiApplication
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from app.chat.answer_body import AnswerBody
@@ -20,6 +21,7 @@ from app.theme import SIZES, Theme
 
 COLLAPSED_CHARS = 4_000  # of the user's own words; the rest is one click away
 SLICE_CHARS = 8_000
+_MAX_LINE_CHARS = 400  # wider than any column
 _USER_SHARE = 0.85  # of the column
 
 
@@ -82,6 +84,8 @@ class UserView(RowView):
         super().__init__(parent)
         self._text = row.text
         self._actions = actions
+        # Qt puts the room of a higher line under the text; without it the words stand in the middle of the block.
+        self._leading = theme.px(SIZES.body) * (SIZES.line_height_percent - 100) // 100
         self._n_shown = 0
         self._block = QFrame(self)
         self._block.setObjectName("userBlock")
@@ -92,7 +96,9 @@ class UserView(RowView):
         self._more.clicked.connect(self.on_show_all)
         self._more.setVisible(len(row.text) > COLLAPSED_CHARS)
         self._body.set_plain(row.text[:COLLAPSED_CHARS])
-        self._ideal_width = self._body.ideal_width()
+        metrics = QFontMetricsF(theme.font())
+        lines = row.text[:COLLAPSED_CHARS].split("\n")
+        self._ideal_width = 2 + ceil(max(metrics.horizontalAdvance(line[:_MAX_LINE_CHARS]) for line in lines))
         self.setAccessibleName(f"You: {row.text[:300]}")
 
     def height_for(self, width: int) -> int:
@@ -103,7 +109,7 @@ class UserView(RowView):
         text_width = min(room, max(self._ideal_width, more.width() if self._has_more else 0))
         text_height = self._body.layout_at(text_width)
         self._body.setGeometry(pad, SIZES.space_2, text_width, text_height)
-        height = text_height + 2 * SIZES.space_2
+        height = text_height + 2 * SIZES.space_2 - self._leading
         if self._has_more:
             self._more.setGeometry(
                 pad - SIZES.space_1, height - SIZES.space_1, text_width, self._more.sizeHint().height()
@@ -208,7 +214,7 @@ class AnswerView(RowView):
         if self._row.activity:
             self._caret.setGeometry(0, 0, 0, 0)
             return
-        self._caret.setGeometry(spot.x() + 1, spot.y() + SIZES.caret, SIZES.caret, self._line_height - SIZES.space_1)
+        self._caret.setGeometry(spot.x() + 1, spot.y(), SIZES.caret, self._line_height - SIZES.space_1)
         self._caret.raise_()
 
 

@@ -16,7 +16,6 @@ from PySide6.QtGui import (
     QTextCharFormat,
     QTextCursor,
     QTextFrameFormat,
-    QTextLength,
     QTextListFormat,
     QTextOption,
     QTextTable,
@@ -25,7 +24,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextBrowser, QToolButton, QWidget
 
-from app.chat.markdown import Code, Paragraph, Rule, Span, Style, Table
+from app.chat.markdown import Code, Paragraph, Span, Style, Table
 from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
 
@@ -72,6 +71,8 @@ class SafeBrowser(QTextBrowser):
     def height_for(self, width: int) -> int:
         """Lay the text out at `width` and return its height."""
         document = self.document()
+        if self.width() != width:
+            self.resize(width, self.height())  # the widget lays out again whenever its own width differs
         if document.textWidth() != width:
             document.setTextWidth(width)
         return ceil(document.size().height())
@@ -88,16 +89,6 @@ class TextSegment(SafeBrowser):
         for span in block.spans:
             cursor.insertText(span.text, _char_format(self.theme, block, span))
 
-    def append_rule(self) -> None:
-        """Write a line across, as a block of its own."""
-        cursor = self._new_block(Paragraph(()))
-        block_format = cursor.blockFormat()
-        block_format.setProperty(
-            QTextBlockFormat.Property.BlockTrailingHorizontalRulerWidth,
-            QTextLength(QTextLength.Type.PercentageLength, 100),
-        )
-        cursor.setBlockFormat(block_format)
-
     def append_text(self, text: str) -> None:
         """Write plain characters at the end, in the look of the last paragraph; cheap, for streaming."""
         cursor = QTextCursor(self.document())
@@ -105,11 +96,6 @@ class TextSegment(SafeBrowser):
         if self.is_empty:
             self._new_block(Paragraph(()))
         cursor.insertText(text.replace("\n", "\u2028"), _char_format(self.theme, Paragraph(()), Span("")))
-
-    def ideal_width(self) -> int:
-        """Return the width at which no line has to wrap."""
-        self.document().setTextWidth(-1)
-        return ceil(self.document().idealWidth()) + 1
 
     def end(self) -> int:
         """Return the position after the last character."""
@@ -235,7 +221,19 @@ class _CodeText(QPlainTextEdit):
             event.ignore()
 
 
-Segment = TextSegment | TableSegment | CodeSegment
+class RuleSegment(QFrame):
+    """A hairline across."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("hairline")
+
+    def height_for(self, width: int) -> int:
+        """Return the height of the line."""
+        return 1
+
+
+Segment = TextSegment | TableSegment | CodeSegment | RuleSegment
 
 
 def _block_format(theme: Theme, block: Paragraph, *, is_first: bool) -> QTextBlockFormat:
@@ -299,11 +297,3 @@ def _shrink_block(cursor: QTextCursor) -> None:
     tiny = QTextCharFormat()
     tiny.setFontPointSize(1)
     cursor.setBlockCharFormat(tiny)
-
-
-def rule_or_paragraph(segment: TextSegment, block: Paragraph | Rule) -> None:
-    """Append a block that belongs into a text segment."""
-    if isinstance(block, Rule):
-        segment.append_rule()
-    else:
-        segment.append_paragraph(block)

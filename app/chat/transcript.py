@@ -8,7 +8,7 @@ from bisect import bisect_right
 from itertools import accumulate
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt
-from PySide6.QtGui import QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QPaintEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolButton, QWidget
 
 from app.chat.message_model import MessageModel
@@ -18,6 +18,7 @@ from app.theme import SIZES, Theme
 
 _GAP = SIZES.space_4
 _NEAR_END = SIZES.space_2
+_FAR_AWAY = 100_000
 _MARGIN_SHARE = 0.5  # rows are made this share of a screen ahead
 
 
@@ -118,6 +119,11 @@ class Transcript(QAbstractScrollArea):
         super().resizeEvent(event)
         self.relayout()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Lay out what has changed while hidden."""
+        super().showEvent(event)
+        self.relayout()
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll by pixels where the device gives them."""
         pixels = event.pixelDelta().y() or event.angleDelta().y() * 60 // 120
@@ -133,7 +139,7 @@ class Transcript(QAbstractScrollArea):
 
     def relayout(self) -> None:
         """Measure and place the rows in sight; everything else is arithmetic."""
-        if self._is_placing:
+        if self._is_placing or not self.isVisible():
             return
         self._is_placing = True
         try:
@@ -155,7 +161,7 @@ class Transcript(QAbstractScrollArea):
 
     def column_width(self) -> int:
         """Return the width of the reading column."""
-        room = self.viewport().width() - 2 * SIZES.space_5
+        room = self.width() - 2 * SIZES.space_5  # the scroll bar fits into the margin
         return max(120, min(self._theme.px(SIZES.column), room))
 
     def _settle(self) -> int:
@@ -195,7 +201,10 @@ class Transcript(QAbstractScrollArea):
 
     def _measure(self, index: int) -> None:
         if index not in self._views:
-            self._views[index] = make_row(self._model.rows[index], self._theme, self._actions, self.viewport())
+            view = make_row(self._model.rows[index], self._theme, self._actions, self.viewport())
+            view.setGeometry(0, -_FAR_AWAY, self._width, SIZES.space_6)
+            view.show()  # a hidden text field does not take its width
+            self._views[index] = view
         self._heights[index] = self._views[index].height_for(self._width)
         self._measured[index] = True
 
@@ -204,7 +213,7 @@ class Transcript(QAbstractScrollArea):
         view_height = self.viewport().height()
         ahead = int(view_height * _MARGIN_SHARE)
         wanted = self._in_sight(tops, value - ahead, value + view_height + ahead)
-        left = (self.viewport().width() - self._width) // 2
+        left = (self.width() - self._width) // 2  # centred like the composer, whatever the scroll bar takes
         for index in [i for i in self._views if i not in wanted]:
             self._forget(index)
         for index in wanted:
@@ -220,7 +229,7 @@ class Transcript(QAbstractScrollArea):
 
     def _forget(self, index: int) -> None:
         if owner_row(QApplication.focusWidget()) is self._views[index] or self._model.rows[index].is_streaming:
-            self._views[index].move(0, -100_000)  # kept: it has the focus, or is being written
+            self._views[index].move(0, -_FAR_AWAY)  # kept: it has the focus, or is being written
             return
         view = self._views.pop(index)
         self._measured[index] = True

@@ -1,0 +1,82 @@
+"""The whole window with a real model and a real screen: painted, alive during an answer, nothing lost at the end."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QColor, QImage
+
+from app.theme import LIGHT
+
+TOUR = Path(__file__).with_name("tour.py")
+# The aim is 50 ms and the measured figure about 10; a busy test machine takes the processor away for longer.
+BOUND_MS = 250
+
+pytestmark = [
+    pytest.mark.gui,
+    pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory) -> dict[str, object]:
+    out = tmp_path_factory.mktemp("pictures")
+    done = subprocess.run(
+        [sys.executable, str(TOUR), "--xvfb", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def picture(figures, name: str) -> QImage:
+    image = QImage(next(path for path in figures["pictures"] if name in path))
+    assert not image.isNull()
+    return image
+
+
+def share_of(image: QImage, color: str, tolerance: int = 6) -> float:
+    wanted = QColor(color)
+    points = [(x, y) for x in range(0, image.width(), 4) for y in range(0, image.height(), 4)]
+    hits = 0
+    for x, y in points:
+        found = image.pixelColor(x, y)
+        parts = zip(found.getRgb()[:3], wanted.getRgb()[:3], strict=True)
+        hits += all(abs(a - b) <= tolerance for a, b in parts)
+    return hits / len(points)
+
+
+def test_the_window_is_painted_on_the_screen(figures) -> None:
+    image = picture(figures, "4-done-light")
+    assert (image.width(), image.height()) == (1120, 760)
+    assert share_of(image, LIGHT.paper) > 0.3
+    assert share_of(image, LIGHT.rail) > 0.1
+    assert share_of(image, LIGHT.user_tint) > 0.003
+
+
+def test_the_text_of_the_chat_is_on_the_screen(figures) -> None:
+    column = (299, 100, 700, 500)
+    done = picture(figures, "4-done-light").copy(*column)
+    dark_text = share_of(done, LIGHT.ink, tolerance=60)
+    assert 0.005 < dark_text < 0.5
+    assert figures["kept_chars"] > 60
+
+
+def test_the_window_was_never_blocked_while_it_answered(figures, record_property) -> None:
+    longest = figures["longest_block_ms"]
+    busy = {phase: longest[phase] for phase in ("typing", "streaming", "second answer", "quit")}
+    record_property("longest_block_ms", json.dumps(busy))
+    assert max(busy.values()) < BOUND_MS
+
+
+def test_stop_and_quit_are_quick(figures) -> None:
+    assert figures["stop_ms"] < 1_000
+    assert figures["quit_ms"] < 3_000

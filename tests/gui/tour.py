@@ -1,0 +1,291 @@
+"""A walk through the real window with a real model: types, streams, stops, quits, comes back, and takes pictures.
+
+Run it by path; it prints one JSON object with the longest time that the window's thread was blocked, by phase:
+
+    python tests/gui/tour.py --xvfb --out pictures
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MODEL_DIR = ROOT / "tests" / "fixtures" / "tied-h256" / "hf-packed"
+SCREEN = "1400x900x24"
+
+
+class Watchdog:
+    """Measures how late a 2 ms timer of the window's thread fires: the time for which nothing else could happen."""
+
+    def __init__(self) -> None:
+        from PySide6.QtCore import Qt, QTimer
+
+        self.phase = "start"
+        self.longest_ms: dict[str, float] = {}
+        self.n_ticks = 0
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self.on_tick)
+        self._timer.start(2)
+
+    def on_tick(self) -> None:
+        now = time.perf_counter()
+        gap_ms = 1000 * (now - self._last) - 2
+        self._last = now
+        self.n_ticks += 1
+        self.longest_ms[self.phase] = max(gap_ms, self.longest_ms.get(self.phase, 0.0))
+
+    def enter(self, phase: str) -> None:
+        self.phase = phase
+        self._last = time.perf_counter()
+
+
+@contextmanager
+def virtual_screen() -> Iterator[None]:
+    """Start Xvfb (and openbox, where there is one) on a free number and point Qt at it."""
+    read_end, write_end = os.pipe()
+    xvfb = subprocess.Popen(
+        ["Xvfb", "-screen", "0", SCREEN, "-nolisten", "tcp", "-displayfd", str(write_end)],
+        pass_fds=[write_end],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
+    os.environ["QT_QPA_PLATFORM"] = "xcb"
+    manager = (
+        subprocess.Popen(["openbox"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if shutil.which("openbox")
+        else None
+    )
+    try:
+        yield
+    finally:
+        if manager is not None:
+            manager.terminate()
+            manager.wait()
+        xvfb.terminate()
+        xvfb.wait()
+
+
+class Tour:
+    """One walk; every wait has an end."""
+
+    def __init__(self, data: Path, model: Path, out: Path | None) -> None:
+        from app.window import Session, make_application
+        from core.paths import AppPaths
+        from core.settings import Settings
+
+        self.app = make_application(["tern"])
+        self.paths = AppPaths(data)
+        self.paths.create()
+        Settings().with_value("model_path", str(model)).with_value("theme", "light").with_value("seed", 7).with_value(
+            "max_tokens", 220
+        ).save(self.paths.settings)
+        self.out = out
+        self.figures: dict[str, object] = {}
+        self.pictures: list[str] = []
+        self.session = Session(self.paths)
+        self.watchdog = Watchdog()
+
+    def wait(self, fact: Callable[[], object], what: str, seconds: float = 20) -> None:
+        from PySide6.QtTest import QTest
+
+        end = time.monotonic() + seconds
+        while not fact():
+            if time.monotonic() > end:
+                raise SystemExit(f"waited too long for: {what}")
+            QTest.qWait(5)
+
+    def pause(self, ms: int) -> None:
+        from PySide6.QtTest import QTest
+
+        QTest.qWait(ms)
+
+    def picture(self, name: str, settle_ms: int = 150) -> None:
+        if self.out is not None:
+            self.pause(settle_ms)
+            phase = self.watchdog.phase
+            self.watchdog.enter("pictures")
+            path = self.out / f"{name}.png"
+            # From the screen itself where there is one: what a person would see.
+            if self.app.platformName() == "xcb" and settle_ms:
+                self.session.window.screen().grabWindow(self.session.window.winId()).save(str(path))
+            else:
+                self.session.window.grab().save(str(path))
+            self.pictures.append(str(path))
+            self.pause(20)
+            self.watchdog.enter(phase)
+
+    def type(self, text: str) -> None:
+        """Type with keys of the X server where there is one, with Qt's own otherwise."""
+        from PySide6.QtTest import QTest
+
+        field = self.session.window.pane.composer.text
+        if self.app.platformName() == "xcb" and shutil.which("xdotool"):
+            self.session.window.activateWindow()
+            self.wait(field.hasFocus, "focus in the composer")
+            keys = subprocess.Popen(["xdotool", "type", "--delay", "15", text])
+            self.wait(lambda: keys.poll() is not None and field.toPlainText() == text, "typed text")
+            enter = subprocess.Popen(["xdotool", "key", "Return"])
+            self.wait(lambda: enter.poll() is not None, "Enter")
+        else:
+            QTest.keyClicks(field, text)
+            QTest.keyClick(field, "\r")
+
+    @property
+    def answer(self) -> str:
+        return self.session.window.chat.last_answer()
+
+    @property
+    def is_busy(self) -> bool:
+        return self.session.window.chat.is_busy
+
+    def run(self) -> None:
+        window = self.session.window
+        self.session.start()
+        self.wait(lambda: window.services is not None, "the history")
+        self.wait(lambda: window.models.state.is_ready, "the model")
+        self.picture("1-empty-light")
+        self.watchdog.enter("typing")
+        self.type("Tell me something about terns, please.")
+        self.watchdog.enter("streaming")
+        self.wait(lambda: len(self.answer) > 60, "60 characters")
+        self.picture("2-streaming-light", settle_ms=0)
+        self.wait(lambda: len(self.answer) > 90 or not self.is_busy, "more text")
+        self.stop()
+        self.picture("3-stopped-light")
+        self.watchdog.enter("second answer")
+        self.type("And now a whole answer.")
+        self.wait(lambda: self.is_busy, "the second answer")
+        self.wait(lambda: not self.is_busy, "the end of the second answer", 60)
+        self.watchdog.enter("scheme and size")
+        self.picture("4-done-light")
+        self.scenes()
+        self.quit_while_streaming()
+        self.figures["longest_block_ms"] = {k: round(v, 1) for k, v in self.watchdog.longest_ms.items()}
+        self.figures["platform"] = self.app.platformName()
+        self.figures["pictures"] = self.pictures
+
+    def stop(self) -> None:
+        started = time.perf_counter()
+        self.session.window.chat.stop()
+        self.wait(lambda: not self.is_busy, "stop")
+        self.figures["stop_ms"] = round(1000 * (time.perf_counter() - started), 1)
+
+    def scenes(self) -> None:
+        """Pictures of the other looks."""
+        from app.chat.message_model import Row, RowKind
+        from app.theme import Scheme
+        from core.errors import AppError, ErrorCode
+
+        window, theme = self.session.window, self.session.theme
+        theme.set_scheme(Scheme.DARK)
+        self.picture("5-done-dark")
+        window.messages.append(Row(RowKind.USER, "What about tides, lists and tables?"))
+        window.messages.append(Row(RowKind.ANSWER, SAMPLE))
+        self.picture("6-markdown-dark")
+        theme.set_scheme(Scheme.LIGHT)
+        self.picture("7-markdown-light")
+        path = Path("/home/you/models/bitnet-2b")
+        window.chat.show_error(
+            AppError(ErrorCode.MODEL_DAMAGED, path=path, part="model.safetensors", reason="the file ends too early")
+        )
+        self.picture("8-error-light")
+        theme.set_text_percent(150)
+        self.picture("9-150-percent-light")
+        window.resize(720, 480)
+        self.picture("10-smallest-150-percent-light")
+        theme.set_text_percent(100)
+        window.resize(1120, 760)
+        window.on_new_chat()
+        theme.set_scheme(Scheme.DARK)
+        self.picture("11-empty-dark")
+        theme.set_scheme(Scheme.LIGHT)
+
+    def quit_while_streaming(self) -> None:
+        """Close the window in the middle of an answer, open it again and compare."""
+        from app.window import Session
+
+        self.watchdog.enter("quit")
+        self.type("One more, and then I leave.")
+        self.wait(lambda: len(self.answer) > 60, "60 characters")
+        window = self.session.window
+        shown, chat_id = self.answer, window.chat.chat_id
+        started = time.perf_counter()
+        window.close()
+        if not self.session.end():
+            raise SystemExit("a thread did not end in time")
+        self.figures["quit_ms"] = round(1000 * (time.perf_counter() - started), 1)
+        window.deleteLater()
+        self.watchdog.enter("restart")
+        self.session = Session(self.paths)
+        self.session.start()
+        self.wait(lambda: self.session.window.models.state.is_ready, "the model again")
+        self.wait(lambda: self.session.window.chat.chat_id == chat_id and self.answer, "the last chat")
+        kept = self.answer
+        self.picture("12-restarted-light")
+        if not kept.startswith(shown):
+            raise SystemExit(f"lost text: {shown[len(kept) :]!r}")
+        self.figures["kept_chars"] = len(kept)
+        self.session.window.close()
+        self.session.end()
+
+
+SAMPLE = """## Tides
+The sea rises and falls **twice a day** because of *gravity*; see [the almanac](https://example.org/tides) or `moon()`.
+
+1. The moon pulls
+2. The earth turns
+   - one bulge near the moon
+   - one bulge far from it
+
+> The sea never forgets an appointment.
+
+```python
+def height(hour: float) -> float:
+    return 6.1 * sin(hour / 12.42 * 2 * pi)
+```
+
+| Place | High | Low |
+|---|---|---|
+| Brest | 6.1 m | 1.2 m |
+| Saint-Malo | 12.0 m | 0.9 m |
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="take pictures into this directory")
+    parser.add_argument("--model", type=Path, default=MODEL_DIR)
+    parser.add_argument("--xvfb", action="store_true", help="start a virtual screen instead of drawing offscreen")
+    options = parser.parse_args()
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+    sys.path.insert(0, str(ROOT))
+    with tempfile.TemporaryDirectory() as data:
+        if options.xvfb:
+            with virtual_screen():
+                return walk(Path(data), options)
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        return walk(Path(data), options)
+
+
+def walk(data: Path, options: argparse.Namespace) -> int:
+    tour = Tour(data, options.model, options.out)
+    tour.run()
+    print(json.dumps(tour.figures, indent=1))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
