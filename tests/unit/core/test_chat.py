@@ -17,6 +17,8 @@ from core.events import (
     StopReason,
     TextDelta,
 )
+from core.inference.engine import open_engine
+from core.inference.sampling import SamplingParams
 from core.store.chats import ChatId, ChatStore, Message, MessageRole, MessageState
 from core.store.database import Database
 
@@ -326,3 +328,22 @@ def test_params_are_recorded_as_they_were_used(bed: Bed) -> None:
     message = bed.reply(params=replace(Params(), temperature=0.0, stop=("\nUser:",)))
     assert message.reply is not None
     assert json.loads(message.reply.params)["stop"] == ["\nUser:"]
+
+
+@pytest.mark.kernels
+def test_a_real_engine_reads_only_what_is_new(bed: Bed) -> None:
+    directory = Path(__file__).parents[2] / "fixtures" / "tied-h128" / "hf-packed"
+    engine = open_engine(
+        directory, context_length=512, n_threads=1, kernels=None, cancel=CancelToken(), emit=lambda _event: None
+    )
+    bed.engine = engine
+    params = SamplingParams(max_tokens=12, seed=1)
+    first = bed.reply("Hello there", params)
+    second = bed.reply("And then?", params)
+    engine.close()
+    assert first.reply is not None
+    assert second.reply is not None
+    n_answer = len(first.reply.token_ids)
+    assert second.reply.stats.cached_tokens >= first.reply.stats.prompt_tokens + n_answer - 1
+    assert bed.stored()[1] == (first.text, MessageState.DONE)
+    assert json.loads(second.reply.params)["seed"] == 1

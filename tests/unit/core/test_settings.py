@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import AppError, ErrorCode
+from core.inference.sampling import SamplingParams
 from core.settings import SPECS, Kind, Settings, sampling_params, spec_of, write_atomically
 
 
@@ -110,7 +111,6 @@ def test_typed_access() -> None:
 
 
 def test_sampling_params_take_every_value() -> None:
-    sampling = pytest.importorskip("core.inference.sampling")
     values = {
         "temperature": 0.5,
         "top_k": 7,
@@ -123,10 +123,18 @@ def test_sampling_params_take_every_value() -> None:
         "stop": ("END",),
     }
     settings = Settings()
-    assert sampling_params(settings) == sampling.SamplingParams()
+    assert sampling_params(settings) == SamplingParams()
     for key, value in values.items():
         settings = settings.with_value(key, value)
-    assert sampling_params(settings) == sampling.SamplingParams(**values)
+    assert sampling_params(settings) == SamplingParams(**values)
+
+
+def test_both_ends_of_every_range_can_be_sampled_with() -> None:
+    for spec in SPECS:
+        for end in (spec.minimum, spec.maximum):
+            if spec.kind in (Kind.INTEGER, Kind.NUMBER) and end is not None:
+                value = int(end) if spec.kind is Kind.INTEGER else end
+                sampling_params(Settings().with_value(spec.key, min(value, 2**63 - 1)))
 
 
 # --- the file
