@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SettingValue = str | int | float | bool | tuple[str, ...] | None
 MAX_FILE_BYTES: Final = 4 << 20
+MAX_LINE_CHARS: Final = 256  # of each text of LINES; the sampler's limit of a stop string
 
 
 class Kind(StrEnum):
@@ -76,7 +77,7 @@ class Spec:
             case Kind.SWITCH:
                 return "true, false"
             case Kind.LINES:
-                return f"at most {self.maximum:g} texts, none empty"
+                return f"at most {self.maximum:g} texts of 1 to {MAX_LINE_CHARS} characters"
             case Kind.TEXT | Kind.PATH:
                 return f"text of at most {self.maximum:g} characters"
 
@@ -114,7 +115,9 @@ class Spec:
     def _checked_lines(self, value: object) -> tuple[str, ...] | None:
         if not isinstance(value, list | tuple) or not self._is_in_range(len(value)):
             return None
-        lines = tuple(line for line in value if isinstance(line, str) and line and _is_text(line))
+        lines = tuple(
+            line for line in value if isinstance(line, str) and 1 <= len(line) <= MAX_LINE_CHARS and _is_text(line)
+        )
         return lines if len(lines) == len(value) else None
 
     def _is_in_range(self, number: float) -> bool:

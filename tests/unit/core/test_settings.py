@@ -62,6 +62,7 @@ def test_numbers_have_a_range_and_choices_have_values() -> None:
         ("stop", "text"),
         ("stop", [""]),
         ("stop", ["a", 1]),
+        ("stop", ["x" * 257]),
         ("stop", ["a"] * 17),
         ("system_prompt", "\ud800"),
         ("system_prompt", "a\0"),
@@ -130,6 +131,7 @@ def test_sampling_params_take_every_value() -> None:
 
 
 def test_both_ends_of_every_range_can_be_sampled_with() -> None:
+    sampling_params(Settings().with_value("stop", ["x" * 256] * 16))
     for spec in SPECS:
         for end in (spec.minimum, spec.maximum):
             if spec.kind in (Kind.INTEGER, Kind.NUMBER) and end is not None:
