@@ -1,0 +1,293 @@
+"""Prompt ids to tokens to text: reads the prompt, samples, decodes, and knows when to stop.
+
+Owns one model, its tokenizer and the record of what the model's cache holds. Belongs to one thread; only `cancel`
+reaches it from others. Knows nothing of chats, files or windows: what happens goes out through `emit`, how it ended
+is returned.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AppError, ErrorCode
+from core.events import CancelToken, Emit, PromptProgress, ReplyStats, StopReason, TextDelta
+from core.inference.config import TokenId, load_config
+from core.inference.kv_cache import PrefixCache
+from core.inference.loops import LoopDetector
+from core.inference.model import Interrupted, LanguageModel, load_model
+from core.inference.sampling import Sampler, SamplingParams, make_sampler
+from core.inference.tokenizer import Tokenizer
+
+PREFILL_CHUNK = 64  # tokens between two looks at `cancel`, and between two reports of progress
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A finished answer.
+
+    `token_ids` are all that were sampled, without the stop id that ended them; `text` is what they say, cut where a
+    stop string begins.
+    """
+
+    text: str
+    token_ids: tuple[TokenId, ...]
+    prompt_ids: tuple[TokenId, ...]
+    reason: StopReason
+    stats: ReplyStats
+
+
+class Engine:
+    """A loaded model that answers, one prompt at a time."""
+
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, name: str) -> None:
+        """Takes ownership of `model`: `close` closes it."""
+        self.name = name
+        self.tokenizer = tokenizer
+        self._model = model
+        self._cache = PrefixCache()
+
+    @property
+    def context_length(self) -> int:
+        """Positions that prompt and answer share."""
+        return self._model.context_length
+
+    @property
+    def cached_ids(self) -> tuple[TokenId, ...]:
+        """What the model has read and still holds."""
+        return self._cache.ids
+
+    def generate(
+        self, prompt_ids: Sequence[TokenId], params: SamplingParams, cancel: CancelToken, emit: Emit
+    ) -> Generation:
+        """Answers a prompt; emits PromptProgress and TextDelta, and ends within one step of `cancel`.
+
+        The part of the prompt that the cache holds already is not read again. A cancelled answer is returned like any
+        other, with what was said until then.
+
+        Raises:
+            AppError: PROMPT_EMPTY, PROMPT_TOO_LONG, TOKEN_OUT_OF_RANGE; MODEL_DAMAGED when the model gives no numbers.
+        """
+        prompt = tuple(prompt_ids)
+        self._check(prompt)
+        seed = secrets.randbits(32) if params.seed is None else params.seed
+        reply = _Reply(params, self.tokenizer, emit)
+        interrupter = _Interrupter(self._model)
+        cancel.on_cancel(interrupter.fire)
+        n_cached = min(self._cache.match(prompt), len(prompt) - 1)  # the last token is always read: it gives the logits
+        try:
+            started = time.perf_counter()
+            logits = self._read_prompt(prompt, n_cached, cancel, emit)
+            prefill_s = time.perf_counter() - started
+            reason = self._answer(logits, make_sampler(params, seed), reply, cancel)
+        finally:
+            interrupter.disarm()
+        reply.finish()
+        return Generation(
+            text=reply.text,
+            token_ids=tuple(reply.token_ids),
+            prompt_ids=prompt,
+            reason=reason,
+            stats=ReplyStats(
+                prompt_tokens=len(prompt),
+                cached_tokens=n_cached,
+                generated_tokens=len(reply.token_ids),
+                prefill_s=prefill_s,
+                decode_s=reply.decode_s,
+                seed=seed,
+            ),
+        )
+
+    def close(self) -> None:
+        """Frees the model; the engine cannot be used afterwards."""
+        self._cache.truncate(0)
+        self._model.close()
+
+    def _check(self, prompt: tuple[TokenId, ...]) -> None:
+        if not prompt:
+            raise AppError(ErrorCode.PROMPT_EMPTY)
+        limit = self.context_length - 1  # room for a token of the answer
+        if len(prompt) > limit:
+            raise AppError(ErrorCode.PROMPT_TOO_LONG, n_tokens=len(prompt), limit=limit)
+        vocab_size = self._model.vocab_size
+        for token_id in prompt:
+            if not 0 <= token_id < vocab_size:
+                raise AppError(ErrorCode.TOKEN_OUT_OF_RANGE, token_id=token_id, vocab_size=vocab_size)
+
+    def _read_prompt(
+        self, prompt: tuple[TokenId, ...], n_cached: int, cancel: CancelToken, emit: Emit
+    ) -> NDArray[np.float32] | None:
+        """Logits after the prompt; None when cancelled on the way, with the part read so far kept in the cache."""
+        self._cache.truncate(n_cached)
+        emit(PromptProgress(n_cached, len(prompt)))
+        logits = None
+        for start in range(n_cached, len(prompt), PREFILL_CHUNK):
+            if cancel.is_cancelled:
+                return None
+            end = min(start + PREFILL_CHUNK, len(prompt))
+            try:
+                logits = self._read(prompt[start:end], want_logits=end == len(prompt))
+            except Interrupted:
+                return None
+            emit(PromptProgress(end, len(prompt)))
+        return logits
+
+    def _answer(
+        self, logits: NDArray[np.float32] | None, sampler: Sampler, reply: "_Reply", cancel: CancelToken
+    ) -> StopReason:
+        """Samples and reads, token by token, until there is a reason to stop."""
+        while logits is not None and not cancel.is_cancelled:
+            if not np.isfinite(logits.max()):  # the maximum of anything with a NaN is NaN
+                raise AppError(ErrorCode.MODEL_DAMAGED, path=self.name, part="logits", reason="not finite")
+            token_id = sampler(logits, reply.token_ids)
+            if token_id in self.tokenizer.stop_ids:
+                return StopReason.STOP_TOKEN
+            reason = reply.take(token_id)
+            if reason is not None:
+                return reason
+            if len(self._cache) + 1 >= self.context_length:
+                return StopReason.CONTEXT_FULL
+            try:
+                logits = self._read((token_id,), want_logits=True)
+            except Interrupted:
+                break
+        return StopReason.CANCELLED
+
+    def _read(self, ids: tuple[TokenId, ...], *, want_logits: bool) -> NDArray[np.float32] | None:
+        # Recorded only after the read: what was interrupted, or failed, is not in the cache.
+        logits = self._model.read(ids, len(self._cache), want_logits=want_logits)
+        self._cache.extend(ids)
+        return logits
+
+
+class _Interrupter:
+    """Carries cancel() to the model, for as long as one answer lasts.
+
+    A token outlives its answer: cancelled late, it must not interrupt the answer after it.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        model.clear_interrupt()
+        self._model = model
+        self._is_armed = True
+        self._lock = threading.Lock()
+
+    def fire(self) -> None:
+        """Interrupts the model; called from any thread."""
+        with self._lock:
+            if self._is_armed:
+                self._model.interrupt()
+
+    def disarm(self) -> None:
+        """Ends the connection and takes back an interrupt that came too late to stop anything."""
+        with self._lock:
+            self._is_armed = False
+            self._model.clear_interrupt()
+
+
+class _Reply:
+    """The answer as it grows: ids, text, and whether it ends by itself."""
+
+    def __init__(self, params: SamplingParams, tokenizer: Tokenizer, emit: Emit) -> None:
+        self.token_ids: list[TokenId] = []
+        self._max_tokens = params.max_tokens
+        self._emit = emit
+        self._decoder = tokenizer.decoder()
+        self._stops = StopStrings(params.stop)
+        self._loops = LoopDetector()
+        self._parts: list[str] = []
+        self._first_at = self._last_at = 0.0
+
+    @property
+    def text(self) -> str:
+        """What was emitted so far."""
+        return "".join(self._parts)
+
+    @property
+    def decode_s(self) -> float:
+        """Seconds from the first token to the last."""
+        return self._last_at - self._first_at
+
+    def take(self, token_id: TokenId) -> StopReason | None:
+        """Adds a token and emits what it completes; None while the answer goes on."""
+        self._last_at = time.perf_counter()
+        if not self.token_ids:
+            self._first_at = self._last_at
+        self.token_ids.append(token_id)
+        self._say(self._stops.push(self._decoder.push(token_id)))
+        is_loop = self._loops.push(token_id)
+        if self._stops.is_found:
+            return StopReason.STOP_STRING
+        if len(self.token_ids) >= self._max_tokens:
+            return StopReason.MAX_TOKENS
+        return StopReason.LOOP if is_loop else None
+
+    def finish(self) -> None:
+        """Emits what was held back, once no more tokens can come."""
+        self._say(self._stops.push(self._decoder.flush()) + self._stops.flush())
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._parts.append(text)
+            self._emit(TextDelta(text))
+
+
+class StopStrings:
+    """Cuts text at the first stop string; holds back every ending that might grow into one."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.is_found = False
+        self._stops = tuple(stops)
+        self._held = ""
+
+    def push(self, text: str) -> str:
+        """The text that is safe to show after `text` came; nothing any more once a stop string was found."""
+        if self.is_found:
+            return ""
+        text = self._held + text
+        found = [position for position in map(text.find, self._stops) if position >= 0]
+        if found:
+            self.is_found = True
+            self._held = ""
+            return text[: min(found)]
+        n_held = max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._held = text[len(text) - n_held :]
+        return text[: len(text) - n_held]
+
+    def flush(self) -> str:
+        """What was held back, when no more text can come."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest ending of `text` with which `stop` begins, short of the whole of it."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def open_engine(
+    directory: Path,
+    *,
+    context_length: int | None = None,
+    n_threads: int | None = None,
+    kernels: str | None = None,
+    cancel: CancelToken,
+    emit: Emit,
+) -> Engine:
+    """Loads the model and the tokenizer in `directory`; emits LoadProgress.
+
+    Raises:
+        AppError: MODEL_*, TOKENIZER_*, OUT_OF_MEMORY, KERNELS_UNKNOWN, SETTING_INVALID.
+        Interrupted: `cancel` was cancelled while loading.
+    """
+    tokenizer = Tokenizer.from_directory(directory, load_config(directory))  # the quick part first: it may refuse
+    model = load_model(
+        directory, context_length=context_length, n_threads=n_threads, kernels=kernels, cancel=cancel, emit=emit
+    )
+    return Engine(model, tokenizer, model.name)

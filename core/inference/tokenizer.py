@@ -1,0 +1,233 @@
+"""Text to token ids and back, from a model directory's tokenizer.json.
+
+Knows the `tokenizers` library and byte-level BPE; must not know the chat template (prompt.py) nor any model. The rule
+that everything here serves: text is text. No text given to `encode_text` can become a special token, whatever it
+spells.
+"""
+
+import codecs
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as _Backend
+
+from core.errors import AppError, ErrorCode
+from core.inference.config import ModelConfig, TokenId
+
+FILE_NAME = "tokenizer.json"
+MAX_FILE_BYTES = 64 << 20  # the largest published vocabularies (262,144 entries) take about 33 MB
+END_OF_TURN = "<|eot_id|>"
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_PROBE = "Aa 0\n\tGröße 今日は 🚀"
+
+
+class StreamDecoder:
+    """Turns token ids, one at a time, into text that ends on whole characters.
+
+    Bytes of a character that is not complete yet are held back; bytes that can never become a character give U+FFFD, as
+    `bytes.decode("utf-8", "replace")` would.
+    """
+
+    def __init__(self, token_bytes: Callable[[TokenId], bytes]) -> None:
+        self._token_bytes = token_bytes
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def push(self, token_id: TokenId) -> str:
+        """Text that `token_id` completes; empty for special tokens and inside a character."""
+        return self._utf8.decode(self._token_bytes(token_id))
+
+    def flush(self) -> str:
+        """What is left at the end (U+FFFD for half a character); the decoder is as new afterwards."""
+        rest = self._utf8.decode(b"", final=True)
+        self._utf8.reset()
+        return rest
+
+
+class Tokenizer:
+    """The vocabulary of one model. Safe to use from several threads: nothing in it changes after loading."""
+
+    def __init__(self, backend: _Backend, config: ModelConfig) -> None:
+        """Wraps a loaded tokenizer; use `from_directory`, which also checks it."""
+        self.bos_id = config.bos_token_id
+        self.stop_ids = config.stop_ids
+        self.vocab_size = config.vocab_size
+        self._plain = _without_added_tokens(backend)
+        added = backend.get_added_tokens_decoder()
+        self._added = {token.content: cast("TokenId", token_id) for token_id, token in added.items()}
+        self._added_ids = frozenset(self._added.values())
+        # A normal added token stands for text; a special one never does.
+        self._added_text = {id_: b"" if token.special else token.content.encode() for id_, token in added.items()}
+        self._specials = frozenset(token.content for token in added.values() if token.special)
+        self._added_pattern = _pattern_of(list(added.values()))
+
+    @classmethod
+    def from_directory(cls, directory: Path, config: ModelConfig) -> "Tokenizer":
+        """Reads and checks `directory`/tokenizer.json.
+
+        Raises:
+            AppError: TOKENIZER_MISSING, or TOKENIZER_DAMAGED when it is no byte-level BPE that fits `config`.
+        """
+        path = directory / FILE_NAME
+        backend = _parse(_read_capped(path), path)
+        tokenizer = cls(backend, config)
+        reason = _misfit(backend, tokenizer, config)
+        if reason is not None:
+            raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=reason)
+        return tokenizer
+
+    def encode_text(self, text: str) -> list[TokenId]:
+        """Ids of `text` as plain text: no BOS, and no special or added token whatever the text spells."""
+        ids = self._encode_plain(text)
+        if self._added_ids.isdisjoint(ids):
+            return ids
+        # Only where a file lists an added token in the ordinary vocabulary as well.
+        return [id_ for token_id in ids for id_ in self._spelled_out(token_id)]
+
+    def encode_rendered(self, text: str) -> list[TokenId]:
+        """Ids of an already rendered prompt: added tokens recognised, exactly one BOS in front."""
+        ids = [self.bos_id]
+        position = 0
+        for match in self._added_pattern.finditer(text) if self._added_pattern else ():
+            ids += self._encode_plain(text[position : match.start()])
+            ids.append(self._added[match[match.lastindex or 0]])
+            position = match.end()
+        ids += self._encode_plain(text[position:])
+        n_bos = next((i for i, token_id in enumerate(ids) if token_id != self.bos_id), len(ids))
+        return ids[n_bos - 1 :]
+
+    def special(self, token: str) -> TokenId | None:
+        """Id of the special token written `token`; None when this vocabulary has none."""
+        return self._added[token] if token in self._specials else None
+
+    @property
+    def end_of_turn_id(self) -> TokenId:
+        """What ends a turn in a prompt: `<|eot_id|>`, or the lowest stop id of a vocabulary without it."""
+        token_id = self.special(END_OF_TURN)
+        return min(self.stop_ids) if token_id is None else token_id
+
+    def decoder(self) -> StreamDecoder:
+        """A new streaming decoder over this vocabulary."""
+        return StreamDecoder(self._bytes_of)
+
+    def decode(self, ids: Sequence[TokenId]) -> str:
+        """Text of a whole sequence; special tokens give none."""
+        stream = self.decoder()
+        return "".join([stream.push(token_id) for token_id in ids]) + stream.flush()
+
+    def _encode_plain(self, text: str) -> list[TokenId]:
+        if not text:
+            return []
+        return cast("list[TokenId]", self._plain.encode(_sendable(text), add_special_tokens=False).ids)
+
+    def _spelled_out(self, token_id: TokenId) -> list[TokenId]:
+        if token_id not in self._added_ids:
+            return [token_id]
+        content = self._plain.id_to_token(token_id) or ""
+        ids = [id_ for char in _bytes_of_piece(content).decode("utf-8", "replace") for id_ in self._encode_plain(char)]
+        return [id_ for id_ in ids if id_ not in self._added_ids]
+
+    def _bytes_of(self, token_id: TokenId) -> bytes:
+        if token_id in self.stop_ids or token_id == self.bos_id:
+            return b""
+        added = self._added_text.get(token_id)
+        if added is not None:
+            return added
+        piece = self._plain.id_to_token(token_id)
+        return b"" if piece is None else _bytes_of_piece(piece)
+
+
+def _byte_alphabet() -> dict[int, int]:
+    """GPT-2's map from the characters of a vocabulary to bytes (openai/gpt-2, encoder.py, bytes_to_unicode)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {**{byte: byte for byte in printable}, **{256 + i: byte for i, byte in enumerate(others)}}
+
+
+_ALPHABET = _byte_alphabet()
+
+
+def _bytes_of_piece(piece: str) -> bytes:
+    # A piece outside the alphabet stands for itself, as in the ByteLevel decoder of `tokenizers`.
+    codes = [_ALPHABET.get(ord(char)) for char in piece]
+    known = [code for code in codes if code is not None]
+    return bytes(known) if len(known) == len(codes) else piece.encode()
+
+
+def _sendable(text: str) -> str:
+    # Lone surrogates (undecodable bytes on a terminal) have no UTF-8 and would be refused.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
+    return text
+
+
+def _without_added_tokens(backend: _Backend) -> _Backend:
+    """The same vocabulary (shared, not copied) with no added tokens at all, so that none can be recognised in text."""
+    plain = _Backend(backend.model)
+    if backend.normalizer is not None:
+        plain.normalizer = backend.normalizer
+    if backend.pre_tokenizer is not None:
+        plain.pre_tokenizer = backend.pre_tokenizer
+    return plain
+
+
+def _pattern_of(added: list[AddedToken]) -> re.Pattern[str] | None:
+    """Finds added tokens in rendered text, the longest first; None when there are none."""
+    if not added:
+        return None
+    longest_first = sorted(added, key=lambda token: len(token.content), reverse=True)
+    return re.compile("|".join(_expression_of(token) for token in longest_first))
+
+
+def _expression_of(token: AddedToken) -> str:
+    left = r"\s*" if token.lstrip else ""
+    right = r"\s*" if token.rstrip else ""
+    return f"{left}({re.escape(token.content)}){right}"
+
+
+def _read_capped(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise AppError(ErrorCode.TOKENIZER_MISSING, path=path) from exc
+    except OSError as exc:
+        raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=exc.strerror or str(exc)) from exc
+    if len(data) > MAX_FILE_BYTES:
+        raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=f"larger than {MAX_FILE_BYTES >> 20} MiB")
+    return data
+
+
+def _parse(data: bytes, path: Path) -> _Backend:
+    try:
+        backend = _Backend.from_buffer(data)
+    except BaseException as exc:
+        # A panic of the Rust library is a BaseException of its own; everything else of that kind is not ours to catch.
+        if not isinstance(exc, Exception) and type(exc).__name__ != "PanicException":
+            raise
+        reason = str(exc).splitlines()[0][:200] if str(exc) else type(exc).__name__
+        raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=reason) from exc
+    if getattr(backend.model, "dropout", None) is not None:
+        backend.model.dropout = None  # BPE dropout is for training: it would make encoding random
+    return backend
+
+
+def _misfit(backend: _Backend, tokenizer: Tokenizer, config: ModelConfig) -> str | None:
+    """Why this vocabulary cannot serve the model; None when it can."""
+    vocabulary = backend.get_vocab(with_added_tokens=True)
+    if not vocabulary or max(vocabulary.values()) >= config.vocab_size:
+        return f"{len(vocabulary)} tokens for a model of {config.vocab_size}"
+    if backend.id_to_token(config.bos_token_id) is None:
+        return f"no token with the id {config.bos_token_id} that config.json names as bos"
+    if not any(backend.id_to_token(token_id) is not None for token_id in config.stop_ids):
+        return "none of the model's stop tokens"
+    try:
+        survived = tokenizer.decode(tokenizer.encode_text(_PROBE))
+    except Exception as exc:
+        return f"cannot encode text: {str(exc)[:200]}"
+    return None if survived == _PROBE else "not a byte-level BPE vocabulary"
