@@ -17,7 +17,7 @@ from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit
 from core.inference.config import ModelConfig, TokenId, config_2b4t, load_config
 from core.inference.weights import Interrupted, load_weights, memory_bytes, shape_for, synthetic_weights
-from cython_kernels import ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
+from cython_kernels import KVArrays, ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
 
 __all__ = [
     "Interrupted",
@@ -69,10 +69,13 @@ class LanguageModel(Protocol):
 class TernaryModel:
     """A model on this CPU, with one KV cache. One owner, except for interrupt()."""
 
-    def __init__(self, name: str, config: ModelConfig, transformer: Transformer) -> None:
+    def __init__(
+        self, name: str, config: ModelConfig, transformer: Transformer, arrays: tuple[ModelWeights, KVArrays]
+    ) -> None:
         self.name = name
         self.config = config
         self._transformer = transformer
+        self._arrays: tuple[ModelWeights, KVArrays] | None = arrays
         self._logits = np.empty((1, config.vocab_size), np.float32)
 
     @property
@@ -94,6 +97,18 @@ class TernaryModel:
     def n_threads(self) -> int:
         """Threads that compute in step."""
         return self._transformer.n_threads
+
+    @property
+    def weights(self) -> ModelWeights:
+        """The packed weights, for measurements; not after close()."""
+        return self._open_arrays()[0]
+
+    def with_threads(self, n_threads: int) -> "TernaryModel":
+        """Return a model over the same weights and the same cache; only one of the two may compute at a time."""
+        weights, kv = self._open_arrays()
+        shape = self._transformer.shape
+        transformer = Transformer(shape, weights, kv, n_threads=n_threads, kernels=self.kernels)
+        return TernaryModel(self.name, self.config, transformer, (weights, kv))
 
     def read(self, ids: Sequence[TokenId], start: int, *, want_logits: bool) -> NDArray[np.float32] | None:
         """Run `ids`; see LanguageModel.read."""
@@ -121,6 +136,12 @@ class TernaryModel:
     def close(self) -> None:
         """Free the weights and end the threads; idempotent."""
         self._transformer.close()
+        self._arrays = None
+
+    def _open_arrays(self) -> tuple[ModelWeights, KVArrays]:
+        if self._arrays is None:
+            raise ValueError("the model is closed")
+        return self._arrays
 
     def _forward(self, ids: Sequence[TokenId], start: int, logits: NDArray[np.float32] | None) -> None:
         if not self._transformer.forward(np.asarray(ids, np.int32), start, logits):
@@ -231,8 +252,9 @@ def _assemble(
         raise AppError(ErrorCode.SETTING_INVALID, key="threads", value=threads, allowed=f"1 to {MAX_THREADS}")
     chosen = _choose_kernels(kernels)
     try:
-        transformer = Transformer(shape, weights(), new_kv(shape), n_threads=threads, kernels=chosen)
-        return TernaryModel(name, config, transformer)
+        arrays = (weights(), new_kv(shape))
+        transformer = Transformer(shape, *arrays, n_threads=threads, kernels=chosen)
+        return TernaryModel(name, config, transformer, arrays)
     except MemoryError as exc:
         raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape)) from exc
     except OSError as exc:

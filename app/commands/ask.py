@@ -1,0 +1,75 @@
+"""`tern ask`: one prompt, one answer, nothing kept."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from app.commands import standard_input
+from app.commands.answer import Answer
+from app.commands.interrupts import interrupts_cancel
+from app.commands.opening import effective_settings, model_directory, open_engine
+from app.commands.output import Output
+from app.commands.problems import EXIT_INTERRUPTED, EXIT_OK
+from core.errors import AppError, ErrorCode
+from core.events import CancelToken, StopReason
+from core.paths import AppPaths
+from core.settings import sampling_params
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.inference.config import TokenId
+    from core.inference.engine import Engine, Generation
+    from core.inference.sampling import SamplingParams
+
+
+def run(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:
+    """Answer the prompt of the command line.
+
+    Raises:
+        AppError, UsageError: the prompt or the model cannot be used.
+    """
+    settings = effective_settings(arguments, paths, out)
+    prompt = standard_input.read_all() if arguments.prompt == "-" else arguments.prompt
+    if not prompt.strip():
+        raise AppError(ErrorCode.PROMPT_EMPTY)
+    directory = model_directory(arguments, paths, settings)
+    params = sampling_params(settings)
+    cancel = CancelToken()
+    answer = Answer(out, cancel, shows_text=not arguments.json)
+    with interrupts_cancel(cancel):
+        engine = open_engine(directory, settings, cancel, out)
+        try:
+            if arguments.raw:
+                ids: Sequence[TokenId] = engine.tokenizer.encode_rendered(prompt)
+            else:
+                ids = _chat_ids(engine, prompt, settings.text("system_prompt"), params)
+            generation = engine.generate(ids, params, cancel, answer.on_event)
+        finally:
+            engine.close()
+    if arguments.json:
+        out.line(json.dumps(_as_json(generation, engine.name)))
+    answer.finish(generation.reason)
+    out.check_open()
+    return EXIT_INTERRUPTED if generation.reason is StopReason.CANCELLED else EXIT_OK
+
+
+def _chat_ids(engine: "Engine", prompt: str, system: str, params: "SamplingParams") -> "Sequence[TokenId]":
+    from core.inference.prompt import Role, Turn, build_prompt, reply_reserve
+
+    reserve = reply_reserve(engine.context_length, params.max_tokens)
+    turns = [Turn(Role.SYSTEM, system), Turn(Role.USER, prompt)]
+    return build_prompt(turns, engine.tokenizer, context_length=engine.context_length, reserve=reserve).ids
+
+
+def _as_json(generation: "Generation", model: str) -> dict[str, object]:
+    return {
+        "text": generation.text,
+        "token_ids": list(generation.token_ids),
+        "prompt_token_ids": list(generation.prompt_ids),
+        "prefill_tokens_per_s": generation.stats.prefill_tokens_per_s,
+        "decode_tokens_per_s": generation.stats.decode_tokens_per_s,
+        "stop_reason": generation.reason.value,
+        "seed": generation.stats.seed,
+        "model": model,
+    }

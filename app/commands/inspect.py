@@ -1,0 +1,129 @@
+"""`tern inspect`: what a model directory holds and whether it may be loaded."""
+
+import argparse
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.commands.interrupts import interrupts_cancel
+from app.commands.opening import loading
+from app.commands.output import Output
+from app.commands.problems import EXIT_OK
+from app.notices import bytes_in_words, one_line
+from core.errors import AppError
+from core.events import CancelToken
+from core.paths import AppPaths
+
+if TYPE_CHECKING:
+    from core.inference.config import ModelConfig
+    from core.inference.inspect import ModelReport
+
+
+def run(arguments: argparse.Namespace, _paths: AppPaths, out: Output) -> int:
+    """Report on the model directory of the command line.
+
+    Raises:
+        AppError: why the model must not be loaded, after the report was written.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    report = _report(arguments, out)
+    if arguments.json:
+        out.line(json.dumps(_as_json(report), indent=2))
+    else:
+        _write(report, out)
+    out.check_open()
+    if report.error is not None:
+        raise report.error
+    return EXIT_OK
+
+
+def _report(arguments: argparse.Namespace, out: Output) -> "ModelReport":
+    from core.inference.inspect import inspect_model
+    from core.inference.model import Interrupted
+
+    cancel = CancelToken()
+    with interrupts_cancel(cancel):
+        try:
+            report = inspect_model(
+                arguments.path, deep=True, cancel=cancel, emit=loading(arguments.path.name, out, verb="Checking")
+            )
+        except Interrupted:
+            raise KeyboardInterrupt from None
+    out.wipe_status()
+    return _with_tokenizer(report)
+
+
+def _with_tokenizer(report: "ModelReport") -> "ModelReport":
+    """Return `report` with the vocabulary tried out, where there is one."""
+    from core.inference.inspect import Check
+    from core.inference.tokenizer import Tokenizer
+
+    if report.config is None or not report.has_tokenizer:
+        return report
+    try:
+        Tokenizer.from_directory(report.path, report.config)
+    except AppError as error:
+        checks = (*report.checks, Check("vocabulary", False, str(error)))
+        return replace(report, checks=checks, error=report.error or error)
+    return replace(report, checks=(*report.checks, Check("vocabulary", True, "encodes and decodes text")))
+
+
+def _write(report: "ModelReport", out: Output) -> None:
+    rows = [("model", str(report.path))]
+    if report.config is not None:
+        rows += _rows_of_config(report.config)
+        rows += [
+            ("parameters", f"{report.n_parameters:,}"),
+            ("format", report.format),
+            ("files", f"{', '.join(report.files) or 'none'} ({bytes_in_words(report.file_bytes)})"),
+            ("memory", f"about {bytes_in_words(report.memory_bytes)} with the whole context"),
+            ("tokenizer", "tokenizer.json" if report.has_tokenizer else "missing"),
+        ]
+    for name, value in rows:
+        out.line(f"{name:<13}{' '.join(value.split())}")
+    for check in report.checks:
+        detail = f": {' '.join(check.detail.split())}" if check.ok else ""
+        out.line(f"{'check':<13}{'ok    ' if check.ok else 'FAILED'} {check.name}{detail}")
+    if report.error is None:
+        out.line("Tern can run this model.")
+
+
+def _rows_of_config(config: "ModelConfig") -> list[tuple[str, str]]:
+    heads = f"{config.num_attention_heads} heads of {config.head_dim}"
+    return [
+        ("architecture", f"{config.architecture} ({config.hidden_act}, {_sub_norms(config)}, {_head(config)})"),
+        ("layers", f"{config.num_hidden_layers} of {config.hidden_size} wide, {config.intermediate_size} inside"),
+        ("attention", f"{heads}, {config.num_key_value_heads} for keys and values"),
+        ("vocabulary", f"{config.vocab_size:,} tokens"),
+        ("context", f"{config.max_position_embeddings:,} tokens"),
+    ]
+
+
+def _sub_norms(config: "ModelConfig") -> str:
+    return "with sub-norms" if config.has_sub_norms else "without sub-norms"
+
+
+def _head(config: "ModelConfig") -> str:
+    return "tied head" if config.tie_word_embeddings else "own head"
+
+
+def _as_json(report: "ModelReport") -> dict[str, object]:
+    return {
+        "path": str(report.path),
+        "loadable": report.error is None,
+        "reason": None if report.error is None else one_line(report.error),
+        "error": None if report.error is None else report.error.code.value,
+        "format": report.format,
+        "config": None if report.config is None else _config_as_json(report.config),
+        "parameters": report.n_parameters,
+        "files": list(report.files),
+        "file_bytes": report.file_bytes,
+        "memory_bytes": report.memory_bytes,
+        "tokenizer": report.has_tokenizer,
+        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in report.checks],
+    }
+
+
+def _config_as_json(config: "ModelConfig") -> dict[str, object]:
+    values = {name: getattr(config, name) for name in config.__slots__}
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
