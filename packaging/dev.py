@@ -345,7 +345,7 @@ def install(environment: Environment, state: State, extras: Sequence[str], shell
     wanted = sorted(set(state.extras) | set(extras))
     target = ".[" + ",".join(wanted) + "]" if wanted else "."
     key = environment.key()
-    is_first = not state.key
+    is_first = not environment.program("tern").exists()
     say("Installing Tern and its packages" + (" (a minute or so the first time)" if is_first else ""))
     environment.forget_built_extension()
     environment.save(extras=wanted, is_installing=True)
