@@ -219,6 +219,7 @@ def _parse(keys: _Keys, generation: _Keys) -> ModelConfig:
     stops = keys.token_ids("eos_token_id", vocab) | generation.token_ids("eos_token_id", vocab)
     if not stops:
         raise keys.damaged("eos_token_id is missing")
+    keys.token_ids("bos_token_id", vocab)  # refuses an id outside the vocabulary
     return ModelConfig(
         model_type=model_type,
         architecture=architecture,
@@ -226,7 +227,7 @@ def _parse(keys: _Keys, generation: _Keys) -> ModelConfig:
         intermediate_size=keys.integer("intermediate_size", 16, MAX_WIDTH),
         num_hidden_layers=keys.integer("num_hidden_layers", 1, MAX_LAYERS),
         num_attention_heads=heads,
-        num_key_value_heads=keys.integer("num_key_value_heads", 1, heads),
+        num_key_value_heads=keys.integer("num_key_value_heads", 1, MAX_HEADS),
         head_dim=_head_dim(keys, hidden, heads),
         vocab_size=vocab,
         max_position_embeddings=keys.integer("max_position_embeddings", 16, MAX_POSITIONS),
@@ -236,7 +237,7 @@ def _parse(keys: _Keys, generation: _Keys) -> ModelConfig:
         tie_word_embeddings=keys.boolean("tie_word_embeddings"),
         has_sub_norms=model_type == "bitnet",
         scale_divides=scale_divides,
-        bos_token_id=TokenId(keys.integer("bos_token_id", 0, vocab - 1)),
+        bos_token_id=TokenId(keys.integer("bos_token_id", 0, MAX_VOCAB)),
         stop_ids=frozenset(stops),
         is_packed=is_packed,
     )
