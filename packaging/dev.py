@@ -222,8 +222,9 @@ def has_library(soname: str) -> bool:
 
 def has_fonts() -> bool:
     """Tell whether there is any font at all; without one Qt draws boxes."""
-    places = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
-    return any(next(place.rglob("*.[to]t[fc]"), None) is not None for place in places)
+    places = ("/usr/share/fonts", "/usr/local/share/fonts")
+    files = (name for place in places for _, _, names in os.walk(place) for name in names)
+    return any(name.endswith((".ttf", ".otf", ".ttc")) for name in files)
 
 
 def look_around(environ: Mapping[str, str] = os.environ) -> Computer:
@@ -469,10 +470,10 @@ def main(arguments: Sequence[str]) -> int:
         say("Unknown command: " + " ".join(arguments) + " (try: python3 packaging/dev.py --help)")
         return 2
     root = Path(__file__).resolve().parent.parent
-    computer = look_around()
-    environment = Environment(root, computer.python, computer.platform)
+    environment = Environment(root, sys.version_info[:2])
     shell = Shell(root, environment.log)
     try:
+        computer = look_around()
         if command == "lint":
             return lint(environment, computer, shell)
         return (run if command == "run" else test)(environment, computer, shell, rest)
