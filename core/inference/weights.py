@@ -362,7 +362,7 @@ def _random_ternary(random: np.random.Generator, rows: int, cols: int) -> Ternar
     """Return random codes 0..2; the scale gives outputs of inputs near one a variance near one."""
     matrix = new_ternary(rows, cols)
     matrix.block_scales[:] = (2 / 3 * cols) ** -0.5
-    digits = [b % 81 for b in range(256)]  # four base-3 digits a byte
+    digits = [b % 81 if b < 243 else 40 for b in range(256)]  # four base-3 digits a byte; 40: four zeros, no bias
     table = bytes(d % 3 | d // 3 % 3 << 2 | d // 9 % 3 << 4 | d // 27 << 6 for d in digits)
     flat = matrix.lines.reshape(-1)
     for at in _chunks(len(flat)):
