@@ -298,7 +298,7 @@ def provide(missing: Sequence[Missing], computer: Computer, shell: Shell) -> Non
         raise SetupError(f"This Python ({sys.executable}) lacks {', '.join(hopeless)}; use a complete Python 3.11+.")
     packages = [item.package for item in missing if item.package is not None]
     if not computer.is_root:
-        line = "sudo apt-get install -y --no-install-recommends " + " ".join(packages)
+        line = "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + " ".join(packages)
         raise SetupError("System packages are missing. Run this line once, then the same command again:\n" + line)
     say("Installing system packages: " + " ".join(packages))
     environ = {"DEBIAN_FRONTEND": "noninteractive"}
