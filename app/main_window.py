@@ -68,6 +68,7 @@ class MainWindow(QMainWindow):
         self.history = HistoryPresenter(runner, self.sidebar, self)
         actions = RowActions(lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized)
         self.pane = ChatPane(self.messages, theme, actions)
+        self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
         self.status = StatusLine(theme)
         self._arrange()
         self.actions_by_name = build_menus(self, self, theme.scheme)
@@ -115,12 +116,7 @@ class MainWindow(QMainWindow):
             self.chat.open_chat(chat_id)
 
     def on_chat_opened(self) -> None:
-        """Follow the open conversation in list, title and memory."""
-        self.sidebar.set_current(self.chat.chat_id)
-        self._update_title()
-
-    def on_chats_listed(self) -> None:
-        """Follow titles that have changed."""
+        """Follow the open conversation, or its new title, in list and title."""
         self.sidebar.set_current(self.chat.chat_id)
         self._update_title()
 
@@ -383,7 +379,7 @@ class MainWindow(QMainWindow):
         self.sidebar.opened.connect(self.on_chat_chosen)
         self.history.deleted.connect(self.on_chat_deleted)
         self.history.failed.connect(self.chat.show_error)
-        self.history.listed.connect(self.on_chats_listed)
+        self.history.listed.connect(self.on_chat_opened)
         self.chat.busy_changed.connect(self.on_busy_changed)
         self.chat.chats_changed.connect(self.history.refresh)
         self.chat.chat_opened.connect(self.on_chat_opened)

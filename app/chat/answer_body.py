@@ -5,19 +5,24 @@ plain text (cheap), and at the end of a line, at most 4 times a second, the last
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TypeVar
 
 from PySide6.QtCore import QElapsedTimer, QPoint
 from PySide6.QtWidgets import QWidget
 
 from app.chat import markdown
-from app.chat.markdown import Block, Code, Rule, Table
+from app.chat.markdown import Block, Code, Paragraph, Table
 from app.chat.segments import CodeSegment, LinkHandler, RuleSegment, Segment, TableSegment, TextSegment
 from app.theme import SIZES, Theme
 
 _S = TypeVar("_S", TextSegment, TableSegment, CodeSegment, RuleSegment)
 RENDER_EVERY_MS = 250
-MAX_OPEN_CHARS = 8_000  # a last block longer than this is formatted only when the answer has ended
+# A last block that has become large or slow (a list or a table of hundreds of lines) is formatted only at a blank line,
+# where it may have ended.
+MAX_OPEN_CHARS = 6_000
+MAX_RENDER_MS = 15
+RENDER_LARGE_EVERY_MS = 1_500
 
 
 class AnswerBody(QWidget):
@@ -32,6 +37,7 @@ class AnswerBody(QWidget):
         self._open = ""  # source of the last block, which may still change
         self._since_render = QElapsedTimer()
         self._needs_render = False
+        self._render_ms = 0
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -58,13 +64,14 @@ class AnswerBody(QWidget):
         """Add streamed characters."""
         self._open += text
         self._needs_render = self._needs_render or "\n" in text
-        if self._needs_render and self._is_due() and len(self._open) <= MAX_OPEN_CHARS:
+        if self._needs_render and self._is_due():
             self.render_open()
         else:
             self._append_plain(text)
 
     def render_open(self) -> None:
         """Format the last block; what can no longer change is closed for good."""
+        self._since_render.start()
         parsed = markdown.parse_growing(self._open)
         self._drop_after(self._mark)
         if parsed.open_from:
@@ -73,7 +80,7 @@ class AnswerBody(QWidget):
             self._open = self._open[parsed.open_from :]
         self._write(parsed.open)
         self._needs_render = False
-        self._since_render.start()
+        self._render_ms = self._since_render.restart()
 
     def layout_at(self, width: int) -> int:
         """Place the segments at `width` and return the height in all."""
@@ -96,30 +103,35 @@ class AnswerBody(QWidget):
         return last.geometry().bottomLeft()
 
     def _is_due(self) -> bool:
-        return not self._since_render.isValid() or self._since_render.elapsed() >= RENDER_EVERY_MS
+        if not self._since_render.isValid():
+            return True
+        if len(self._open) > MAX_OPEN_CHARS or self._render_ms > MAX_RENDER_MS:
+            return "\n\n" in self._open[-64:] and self._since_render.elapsed() >= RENDER_LARGE_EVERY_MS
+        return self._since_render.elapsed() >= RENDER_EVERY_MS
 
     def _append_plain(self, text: str) -> None:
         last = self._segments[-1] if self._segments else None
         if isinstance(last, CodeSegment):
             last.append(text)
             return
-        if not isinstance(last, TextSegment):
-            last = self._add(TextSegment(self._theme, self._on_link, self))
-        last.append_text(text)
+        self._text_at_end().append_text(text)
 
     def _write(self, blocks: Sequence[Block]) -> None:
-        for block in blocks:
-            if isinstance(block, Code):
-                self._add(CodeSegment(block, self._theme, self))
-            elif isinstance(block, Table):
-                self._add(TableSegment(block, self._theme, self._on_link, self))
-            elif isinstance(block, Rule):
-                self._add(RuleSegment(self))
-            else:
-                last = self._segments[-1] if self._segments else None
-                if not isinstance(last, TextSegment):
-                    last = self._add(TextSegment(self._theme, self._on_link, self))
-                last.append_paragraph(block)
+        for is_text, group in groupby(blocks, key=lambda block: isinstance(block, Paragraph)):
+            if is_text:
+                self._text_at_end().append_paragraphs([block for block in group if isinstance(block, Paragraph)])
+                continue
+            for block in group:
+                if isinstance(block, Code):
+                    self._add(CodeSegment(block, self._theme, self))
+                elif isinstance(block, Table):
+                    self._add(TableSegment(block, self._theme, self._on_link, self))
+                else:
+                    self._add(RuleSegment(self))
+
+    def _text_at_end(self) -> TextSegment:
+        last = self._segments[-1] if self._segments else None
+        return last if isinstance(last, TextSegment) else self._add(TextSegment(self._theme, self._on_link, self))
 
     def _add(self, segment: _S) -> _S:
         self._segments.append(segment)

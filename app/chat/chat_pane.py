@@ -71,7 +71,7 @@ class ChatPane(QWidget):
         foot = QVBoxLayout(self._foot)
         foot.setContentsMargins(SIZES.space_3, 0, SIZES.space_3, SIZES.space_3)
         foot.setSpacing(SIZES.space_2)
-        foot.addWidget(self._starter, 0, Qt.AlignmentFlag.AlignLeft)
+        foot.addWidget(self._starter)
         foot.addWidget(self.composer)
         centre = QHBoxLayout()
         centre.setContentsMargins(SIZES.space_3, 0, SIZES.space_3, 0)

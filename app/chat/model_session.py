@@ -45,8 +45,8 @@ class ModelState:
     @property
     def sentence(self) -> str:
         """One sentence for the empty chat."""
-        if self.is_loading and self.model:
-            return f"{self.model.name} is being loaded…"
+        if self.is_loading:
+            return f"{self.model.name} is being loaded…" if self.model else "Looking for models…"
         if self.error is not None:
             return notices.notice_for(self.error).title + "."
         if self.is_ready and self.model:
@@ -90,12 +90,15 @@ class ModelSession(QObject):
             raise AppError(ErrorCode.MODEL_NONE_CHOSEN)
         return engine
 
-    def refresh(self, chosen: str, on_found: Callable[[], object] | None = None) -> None:
+    def refresh(self, chosen: str) -> None:
         """Look for installed models, then load the one that `chosen` names (path or name), else the first."""
+        self.state = ModelState(is_loading=True)
+        self.changed.emit()
         self._runner.start(
             "load",
             lambda _cancel, _emit: tuple(self._find()),
-            on_done=lambda found: self._on_found(found, chosen, on_found),
+            on_done=lambda found: self._on_found(found, chosen),
+            on_failed=lambda _error: self._on_found((), chosen),
         )
 
     def load(self, model: InstalledModel) -> None:
@@ -131,7 +134,7 @@ class ModelSession(QObject):
         self.close()  # before the new one, so that two models never need memory together
         self._engine = self._load(directory, cancel, emit)
 
-    def _on_found(self, found: object, chosen: str, then: Callable[[], object] | None) -> None:
+    def _on_found(self, found: object, chosen: str) -> None:
         assert isinstance(found, tuple)
         self.installed = found
         self.installed_changed.emit()
@@ -144,9 +147,8 @@ class ModelSession(QObject):
         if model is not None:
             self.load(model)
         else:
+            self.state = ModelState()
             self.changed.emit()
-        if then is not None:
-            then()
 
     def _on_event(self, model: InstalledModel, event: object) -> None:
         if isinstance(event, LoadProgress) and self.state.is_loading and self.state.model == model:

@@ -81,27 +81,31 @@ class SafeBrowser(QTextBrowser):
 class TextSegment(SafeBrowser):
     """Paragraphs, headings and lists."""
 
-    is_empty = True
+    def __init__(self, theme: Theme, on_link: LinkHandler, parent: QWidget | None = None) -> None:
+        super().__init__(theme, on_link, parent)
+        self.is_empty = True
+        self._formats: dict[object, QTextCharFormat] = {}
 
-    def append_paragraph(self, block: Paragraph) -> None:
-        """Write one block at the end."""
-        cursor = self._new_block(block)
-        for span in block.spans:
-            cursor.insertText(span.text, _char_format(self.theme, block, span))
+    def append_paragraphs(self, blocks: Sequence[Paragraph]) -> None:
+        """Write blocks at the end, as one change of the document."""
+        cursor = self._at_end()
+        cursor.beginEditBlock()
+        for block in blocks:
+            self._begin_block(cursor, block)
+            for span in block.spans:
+                cursor.insertText(span.text, self._format_of(block, span))
+        cursor.endEditBlock()
 
     def append_text(self, text: str) -> None:
         """Write plain characters at the end, in the look of the last paragraph; cheap, for streaming."""
-        cursor = QTextCursor(self.document())
-        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor = self._at_end()
         if self.is_empty:
-            self._new_block(Paragraph(()))
-        cursor.insertText(text.replace("\n", "\u2028"), _char_format(self.theme, Paragraph(()), Span("")))
+            self._begin_block(cursor, Paragraph(()))
+        cursor.insertText(text.replace("\n", "\u2028"), self._format_of(Paragraph(()), Span("")))
 
     def end(self) -> int:
         """Return the position after the last character."""
-        cursor = QTextCursor(self.document())
-        cursor.movePosition(QTextCursor.MoveOperation.End)
-        return cursor.position()
+        return self._at_end().position()
 
     def truncate(self, position: int) -> None:
         """Remove everything after `position`; 0 empties the segment."""
@@ -114,25 +118,32 @@ class TextSegment(SafeBrowser):
 
     def caret_position(self) -> QPoint:
         """Return where the next character will stand (top left, in this widget)."""
-        cursor = QTextCursor(self.document())
-        cursor.movePosition(QTextCursor.MoveOperation.End)
-        return self.cursorRect(cursor).topLeft()
+        return self.cursorRect(self._at_end()).topLeft()
 
-    def _new_block(self, block: Paragraph) -> QTextCursor:
+    def _at_end(self) -> QTextCursor:
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
-        block_format = _block_format(self.theme, block, is_first=self.is_empty)
+        return cursor
+
+    def _begin_block(self, cursor: QTextCursor, block: Paragraph) -> None:
+        block_format = _block_format(block, is_first=self.is_empty)
         if self.is_empty:
             cursor.setBlockFormat(block_format)
         else:
             cursor.insertBlock(block_format, QTextCharFormat())
-            if cursor.currentList() is not None:
-                cursor.currentList().remove(cursor.block())
+            if (above := cursor.currentList()) is not None:  # insertBlock goes on with the list above
+                above.remove(cursor.block())
                 cursor.setBlockFormat(block_format)
         if block.marker:
             cursor.createList(_list_format(block))
         self.is_empty = False
-        return cursor
+
+    def _format_of(self, block: Paragraph, span: Span) -> QTextCharFormat:
+        """Return the look of `span`, made once for each look of this segment."""
+        key = (block.heading, block.quote_depth > 0, span.styles, span.href)
+        if key not in self._formats:
+            self._formats[key] = _char_format(self.theme, block, span)
+        return self._formats[key]
 
 
 class TableSegment(SafeBrowser):
@@ -144,9 +155,11 @@ class TableSegment(SafeBrowser):
         cursor = QTextCursor(self.document())
         _shrink_block(cursor)
         made = cursor.insertTable(max(len(table.rows), 1), n_columns, _table_format(theme))
+        cursor.beginEditBlock()
         for row, cells in enumerate(table.rows):
             for column, spans in enumerate(cells):
                 self._fill(made, row, column, spans)
+        cursor.endEditBlock()
         cursor.movePosition(QTextCursor.MoveOperation.End)
         _shrink_block(cursor)
 
@@ -236,7 +249,7 @@ class RuleSegment(QFrame):
 Segment = TextSegment | TableSegment | CodeSegment | RuleSegment
 
 
-def _block_format(theme: Theme, block: Paragraph, *, is_first: bool) -> QTextBlockFormat:
+def _block_format(block: Paragraph, *, is_first: bool) -> QTextBlockFormat:
     made = QTextBlockFormat()
     made.setLineHeight(SIZES.line_height_percent if not block.heading else 130, _PROPORTIONAL)
     above = SIZES.space_5 if block.heading else (SIZES.space_1 if block.is_tight else SIZES.space_3)

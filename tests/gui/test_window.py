@@ -1,6 +1,8 @@
 """A person's way through the window: type, stream, stop, quit, come back."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QObject, Qt, Signal
@@ -8,11 +10,16 @@ from PySide6.QtWidgets import QAbstractButton, QLineEdit, QMessageBox, QPushButt
 
 from app.chat.message_model import RowKind
 from app.chat.presenter import ChatPresenter
+from app.plain_text import PlainLabel
+from app.window import run_window
 from core.errors import AppError, ErrorCode
 from core.events import StopReason
+from core.instance import InstanceLock
+from core.models.installed import InstalledModel
 from core.store.chats import ChatStore, MessageState
 from core.store.database import Database
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 # The offscreen platform cannot pass size hints on and says so for every dialog.
 pytestmark = [pytest.mark.gui, pytest.mark.qt_log_ignore("propagateSizeHints")]
 
@@ -317,3 +324,43 @@ def test_this_pyside_keeps_the_references_of_none() -> None:
 
 def test_the_presenter_has_no_widget() -> None:
     assert not any("widget" in name.lower() for name in vars(sys.modules[ChatPresenter.__module__]))
+
+
+def test_the_starter_model_is_labelled(qtbot, open_window, make_engine, tmp_path) -> None:
+    starter = InstalledModel("starter", tmp_path, is_starter=True)
+    session = open_window(make_engine(), models=[starter])
+    label = session.window.pane.findChild(PlainLabel, "starterLabel")
+    assert label.isVisible()
+    assert label.text() == "Starter – small, knows Tern; get the full model for real answers"
+    session.window.pane.header.on_menu()
+    assert [action.text() for action in session.window.pane.header.menu.actions()][0] == label.text()
+
+
+def test_a_window_that_cannot_start_says_why(tmp_path) -> None:
+    """The data directory would have to be made inside a file."""
+    blocker = tmp_path / "file"
+    blocker.write_text("x")
+    code = (
+        "import sys; from pathlib import Path; from PySide6.QtCore import QTimer; from app import window as w\n"
+        "from app.plain_text import PlainLabel; from core.paths import AppPaths\n"
+        "app = w.make_application(['tern'])\n"
+        "def look():\n"
+        "    print([l.text() for t in app.topLevelWidgets() for l in t.findChildren(PlainLabel)]); app.quit()\n"
+        "QTimer.singleShot(200, look)\n"
+        f"sys.exit(w.run_window(AppPaths(Path({str(blocker / 'data')!r}))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Tern cannot save anything" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_start_brings_the_first_window_forward(app_paths) -> None:
+    lock = InstanceLock.acquire(app_paths.lock)
+    try:
+        assert run_window(app_paths) == 0
+        assert lock.take_raise_request()
+    finally:
+        lock.release()
