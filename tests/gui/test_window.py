@@ -333,7 +333,7 @@ def test_the_starter_model_is_labelled(qtbot, open_window, make_engine, tmp_path
     assert label.isVisible()
     assert label.text() == "Starter – small, knows Tern; get the full model for real answers"
     session.window.pane.header.on_menu()
-    assert [action.text() for action in session.window.pane.header.menu.actions()][0] == label.text()
+    assert session.window.pane.header.menu.actions()[0].text() == label.text()
 
 
 def test_a_window_that_cannot_start_says_why(tmp_path) -> None:
