@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-from app.commands.output import printable
+from app.commands.output import Output, printable
 from app.commands.problems import UsageError
 from core.errors import AppError, ErrorCode
 from core.settings import Kind, spec_of
@@ -94,7 +94,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> NoReturn:
         from app.wiring import version
 
-        parser.exit(0, f"tern {version()}\n")
+        Output().line(f"tern {version()}")
+        parser.exit(0)
 
 
 def build_parser() -> argparse.ArgumentParser:
