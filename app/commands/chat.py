@@ -159,11 +159,12 @@ class _Chat:
                 return EXIT_BAD_INPUT if self._has_failed and not self._lines.is_interactive else EXIT_OK
             if text.strip() and not text.startswith("/"):
                 self._n_interrupts = 0
-                if self._answer(text) is StopReason.CANCELLED:
+                reason = self._answer(text)
+                self._out.check_open()
+                if reason is StopReason.CANCELLED:
                     self._n_interrupts = 1
                     if not self._lines.is_interactive:
                         return EXIT_INTERRUPTED
-                self._out.check_open()
 
     def _leaves(self) -> bool:
         """True when Ctrl-C at the prompt is the second in a row; else say what a second one does."""

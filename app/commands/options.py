@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 from app.commands.output import Output, printable
 from app.commands.problems import UsageError
 from core.errors import AppError, ErrorCode
-from core.settings import Kind, spec_of
+from core.settings import Kind, Spec, spec_of
 
 DESCRIPTION: Final = """\
 Private, offline chat with ternary (1.58-bit) language models.
@@ -234,8 +234,13 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     ):
         spec = spec_of(key)
         standard = "" if spec.default is None else f" (standard: {spec.default})"
-        group.add_argument(_flag(key), metavar=letter, type=_setting(key), help=spec.help.replace("%", "%%") + standard)
+        group.add_argument(_flag(key), metavar=letter, type=_setting(key), help=_explained(spec) + standard)
     _add_machine(parser)
+
+
+def _explained(spec: Spec) -> str:
+    # The table speaks of a field in a dialog.
+    return spec.help.replace("Empty:", "Not given:").replace("%", "%%")
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,8 @@ import sys
 import unicodedata
 from typing import Final, TextIO
 
+from core.errors import AppError, ErrorCode
+
 # Direction overrides and isolates: they can make text read as something else (https://trojansource.codes).
 _DIRECTIONS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _KEPT: Final = frozenset("\n\t")
@@ -38,6 +40,7 @@ class Output:
         self._out = out or sys.stdout or _nowhere()
         self._err = err or sys.stderr or _nowhere()
         self._status = ""
+        self._problem: OSError | None = None
         self.is_closed = False
         for stream in (self._out, self._err):
             _never_fail_to_encode(stream)
@@ -53,15 +56,16 @@ class Output:
         return _is_terminal(self._err)
 
     def write(self, text: str) -> None:
-        """Write a piece of a result at once; a reader that has gone is noted in `is_closed`."""
+        """Write a piece of a result at once; a reader that has gone, or a full disk, is noted in `is_closed`."""
         self.wipe_status()
         if self.is_closed:
             return
         try:
             self._out.write(printable(text))
             self._out.flush()
-        except BrokenPipeError:
+        except OSError as error:
             self.is_closed = True
+            self._problem = None if isinstance(error, BrokenPipeError) else error
             self._drop_pending()
 
     def line(self, text: str = "") -> None:
@@ -86,7 +90,15 @@ class Output:
             self._status = ""
 
     def check_open(self) -> None:
-        """Raise OutputClosed when nobody reads any more."""
+        """End the command when nothing can be written any more.
+
+        Raises:
+            OutputClosed: nobody reads.
+            AppError: OUTPUT_UNWRITABLE.
+        """
+        if self._problem is not None:
+            reason = self._problem.strerror or type(self._problem).__name__
+            raise AppError(ErrorCode.OUTPUT_UNWRITABLE, path="standard output", reason=reason) from self._problem
         if self.is_closed:
             raise OutputClosed
 

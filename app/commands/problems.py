@@ -4,9 +4,6 @@ Knows every way a command fails; must not know the commands. The log never holds
 exception it gets the type and the places in the code, not the message.
 """
 
-import logging
-import traceback
-from logging.handlers import RotatingFileHandler
 from typing import Final
 
 from core.paths import AppPaths
@@ -28,6 +25,9 @@ class UsageError(Exception):
 
 def log_unexpected(error: BaseException, paths: AppPaths) -> bool:
     """Write where `error` came from into the log; False when that cannot be written."""
+    import logging  # only here and when needed: starting has to be fast
+    from logging.handlers import RotatingFileHandler
+
     try:
         paths.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         handler = RotatingFileHandler(
@@ -46,6 +46,8 @@ def log_unexpected(error: BaseException, paths: AppPaths) -> bool:
 
 def description(error: BaseException) -> str:
     """Return the type of `error`, of its causes and the places in the code, without any message or value."""
+    import traceback
+
     lines = [_type_name(error)]
     lines += [
         f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)

@@ -101,6 +101,32 @@ def test_a_reader_that_goes_away_ends_the_answer_quietly() -> None:
 
 
 @needs_signals
+def test_a_chat_whose_reader_goes_away_ends_quietly() -> None:
+    process = start_tern("chat", *LONG[1:], slow=True, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(b"Hi\nAnd?\n")
+    process.stdin.close()
+    process.stdout.read(1)
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 141
+    assert err == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start_tern(*LONG[:5], "Hi", stdout=full)
+        _out, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert err.startswith(b"tern: standard output cannot be written: No space left on device")
+    assert err.count(b"\n") == 1
+
+
+@needs_signals
 def test_help_into_a_closed_pipe_is_quiet() -> None:
     process = start_tern("--help")
     assert process.stdout is not None
