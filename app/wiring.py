@@ -17,10 +17,9 @@ from core.store.chats import ChatStore
 from core.store.database import Database
 
 if TYPE_CHECKING:
+    from core.chat import ChatService
     from core.inference.engine import Engine
     from core.inference.sampling import SamplingParams
-
-    from core.chat import ChatService
 
 LoadModel = Callable[[Path, Settings, CancelToken, Emit], "Engine"]
 Answering = tuple["ChatService", "SamplingParams", str]  # the service, how to sample, the system prompt

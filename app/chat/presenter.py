@@ -26,9 +26,8 @@ from core.events import (
 from core.store.chats import ChatId, ChatStore, Message
 
 if TYPE_CHECKING:
-    from core.inference.sampling import SamplingParams
-
     from core.chat import ChatService
+    from core.inference.sampling import SamplingParams
 
 _NO_CHAT = ChatId(0)
 

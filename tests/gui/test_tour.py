@@ -12,8 +12,8 @@ from PySide6.QtGui import QColor, QImage
 from app.theme import LIGHT
 
 TOUR = Path(__file__).with_name("tour.py")
-# The aim is 50 ms and the measured figure about 10; a busy test machine takes the processor away for longer.
-BOUND_MS = 250
+WORK_BOUND_MS = 50  # of the window's own thread; measured about 10
+WALL_BOUND_MS = 500  # a busy test machine gives the processor to others for longer than the window ever takes it
 
 pytestmark = [
     pytest.mark.gui,
@@ -71,10 +71,10 @@ def test_the_text_of_the_chat_is_on_the_screen(figures) -> None:
 
 
 def test_the_window_was_never_blocked_while_it_answered(figures, record_property) -> None:
-    longest = figures["longest_block_ms"]
-    busy = {phase: longest[phase] for phase in ("typing", "streaming", "second answer", "quit")}
-    record_property("longest_block_ms", json.dumps(busy))
-    assert max(busy.values()) < BOUND_MS
+    for figure, bound_ms in (("longest_work_ms", WORK_BOUND_MS), ("longest_block_ms", WALL_BOUND_MS)):
+        longest = {phase: figures[figure][phase] for phase in ("typing", "streaming", "second answer", "quit")}
+        record_property(figure, json.dumps(longest))
+        assert max(longest.values()) < bound_ms, (figure, longest)
 
 
 def test_stop_and_quit_are_quick(figures) -> None:
