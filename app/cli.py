@@ -7,6 +7,7 @@ work where Qt cannot be loaded.
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -104,9 +105,24 @@ def _no_window() -> str:
 
 
 def _run_window(paths: AppPaths) -> int:
+    """Open the window; Ctrl-C in the terminal closes it as its own button would, so that everything is saved."""
+    from PySide6.QtWidgets import QApplication
+
     from app.window import run_window
 
-    return run_window(paths)
+    interrupts: list[int] = []
+
+    def on_interrupt(number: int, _frame: object) -> None:
+        interrupts.append(number)
+        QApplication.closeAllWindows()
+        QApplication.quit()
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        code = run_window(paths)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return EXIT_INTERRUPTED if interrupts else code
 
 
 def _ended_by(error: BaseException, paths: AppPaths, out: Output) -> int:

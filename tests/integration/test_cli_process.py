@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from terminal import ROOT, run_tern, start_tern
 
+from core.instance import InstanceLock
+from core.paths import resolve
+
 MODEL = Path(__file__).parents[1] / "fixtures" / "tied-h256" / "hf-packed"
 LONG = ("ask", "--model", MODEL, "--max-tokens", "200", "--temperature", "2", "--system", "")
 
@@ -114,6 +117,22 @@ def test_a_chat_whose_reader_goes_away_ends_quietly() -> None:
     process.stderr.close()
     assert process.wait(timeout=30) == 141
     assert err == b""
+
+
+@pytest.mark.gui
+@needs_signals
+def test_ctrl_c_closes_the_window_and_saves() -> None:
+    process = start_tern(env={**os.environ, "QT_QPA_PLATFORM": "offscreen"})
+    lock = resolve().lock
+    until = time.monotonic() + 30
+    while not resolve().database.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert lock.exists()
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    InstanceLock.acquire(lock).release()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
