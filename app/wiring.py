@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LoadModel = Callable[[Path, Settings, CancelToken, Emit], "Engine"]
 Answering = tuple["ChatService", "SamplingParams", str]  # the service, how to sample, the system prompt
-STARTER_DIR = Path(__file__).resolve().parent.parent / "assets" / "starter" / "model"
+STARTER_DIR = Path(__file__).resolve().parent.parent / "assets" / "starter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def chat_service(store: ChatStore, engine: "Callable[[], Engine]") -> "ChatServi
 def find_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:
     """Return the models on this computer, the starter model first."""
     extra = settings.text("models_directory")
-    starter = STARTER_DIR if STARTER_DIR.is_dir() else None
+    starter = STARTER_DIR if (STARTER_DIR / "config.json").is_file() else None
     return installed_models(paths.models, starter=starter, extra=Path(extra) if extra else None)
 
 

@@ -17,7 +17,8 @@ class CancelToken:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
+        # Reentrant: Ctrl-C may call cancel() in the very thread that is inside on_cancel().
+        self._lock = threading.RLock()
 
     def cancel(self) -> None:
         """Ask the job to stop; runs the callbacks once, in this thread."""

@@ -17,6 +17,21 @@ def test_cancel_is_one_way_and_runs_callbacks_once() -> None:
     assert calls == ["before", "after"]
 
 
+def test_cancel_inside_on_cancel_does_not_wait_for_itself() -> None:
+    """Ctrl-C may land in the middle of on_cancel, in the same thread."""
+    cancel = CancelToken()
+    calls: list[str] = []
+
+    class Interrupting(list[object]):
+        def append(self, callback: object) -> None:
+            super().append(callback)
+            cancel.cancel()
+
+    cancel._callbacks = Interrupting()  # type: ignore[assignment]
+    cancel.on_cancel(lambda: calls.append("stopped"))
+    assert calls == ["stopped"]
+
+
 def test_cancel_from_many_threads_runs_callbacks_once() -> None:
     token = CancelToken()
     calls: list[int] = []
