@@ -175,8 +175,7 @@ def _turn_ids(turn: Turn, tokenizer: Tokenizer) -> list[TokenId]:
 
 def _usable(ids: Sequence[TokenId], tokenizer: Tokenizer) -> bool:
     """False for ids that no answer of this model can hold; they came from another vocabulary or a damaged record."""
-    barred = tokenizer.stop_ids | {tokenizer.bos_id}
-    return all(0 <= token_id < tokenizer.vocab_size and token_id not in barred for token_id in ids)
+    return all(0 <= token_id < tokenizer.vocab_size and token_id not in tokenizer.stop_ids for token_id in ids)
 
 
 def _opening_ids(tokenizer: Tokenizer) -> list[TokenId]:

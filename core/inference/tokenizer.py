@@ -192,6 +192,8 @@ def _expression_of(token: AddedToken) -> str:
 
 def _read_capped(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device would block
+            raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason="not a file")
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as exc:

@@ -1,4 +1,4 @@
-"""A LanguageModel whose next token is a function of the ids read so far; it fails a test that uses the cache wrongly."""
+"""A LanguageModel whose next token is a function of the ids read so far; wrong use of the cache fails the test."""
 
 from collections.abc import Callable, Sequence
 
