@@ -32,7 +32,7 @@ LOOPS = {
     "sentence": " I am sorry, but I cannot help with that.",
     "list item": "\n- The first thing to know is that it is important to know the first thing.",
     "paragraph": "\n\nIn conclusion, the answer depends on many things. Some of them matter more than others, and "
-    "it is up to the reader to decide which of them to weigh. There is no simple rule that would hold in every single case.",
+    "it is up to the reader to decide which of them to weigh. There is no rule that holds in all cases.",
 }
 
 
