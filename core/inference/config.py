@@ -63,11 +63,11 @@ def load_config(directory: Path) -> ModelConfig:
         raise AppError(ErrorCode.MODEL_NOT_FOUND, path=directory) from exc
     if not stat.S_ISDIR(mode):
         raise AppError(ErrorCode.MODEL_UNSUPPORTED, path=directory, reason="not a directory")
-    keys = _Keys(directory, "config.json", read_json_object(directory, "config.json", CONFIG_LIMIT_BYTES))
+    keys = ConfigKeys(directory, "config.json", read_json_object(directory, "config.json", CONFIG_LIMIT_BYTES))
     name = "generation_config.json"
     generation = read_json_object(directory, name, CONFIG_LIMIT_BYTES) if (directory / name).exists() else {}
-    config = _parse(keys, _Keys(directory, name, generation))
-    _check_sizes(keys, config)
+    config = _parse(keys, ConfigKeys(directory, name, generation))
+    check_sizes(keys, config)
     return config
 
 
@@ -137,7 +137,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return unique
 
 
-class _Keys:
+class ConfigKeys:
     """Typed access to the keys of one file; every refusal names the file and the key."""
 
     def __init__(self, directory: Path, file: str, values: Mapping[str, object]) -> None:
@@ -146,15 +146,19 @@ class _Keys:
         self.values = values
 
     def damaged(self, reason: str) -> AppError:
+        """Return the error that names the file and what is wrong in it."""
         return AppError(ErrorCode.MODEL_DAMAGED, path=self.directory, part=self.file, reason=reason)
 
     def unsupported(self, reason: str) -> AppError:
+        """Return the error that says what is not implemented."""
         return AppError(ErrorCode.MODEL_UNSUPPORTED, path=self.directory, reason=reason)
 
     def get(self, key: str) -> object:
+        """Return a value, None where there is none."""
         return self.values.get(key)
 
     def integer(self, key: str, low: int, high: int) -> int:
+        """Return a whole number in [low, high]; above `high` it is not supported, else damaged."""
         value = self._present(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             raise self.damaged(f"{key} is {_shown(value)}, not a whole number from {low} on")
@@ -170,19 +174,24 @@ class _Keys:
         return float(value)
 
     def boolean(self, key: str) -> bool:
+        """Return true or false."""
         value = self._present(key)
         if not isinstance(value, bool):
             raise self.damaged(f"{key} is {_shown(value)}, not true or false")
         return value
 
-    def section(self, key: str) -> "_Keys | None":
+    def shown(self, key: str) -> str:
+        """Return a short form of a value for an error."""
+        return _shown(self.get(key))
+
+    def section(self, key: str) -> "ConfigKeys | None":
         """Return the object under `key`, None where there is none."""
         value = self.get(key)
         if value is None:
             return None
         if not isinstance(value, dict):
             raise self.damaged(f"{key} is {_shown(value)}, not an object")
-        return _Keys(self.directory, self.file, value)
+        return ConfigKeys(self.directory, self.file, value)
 
     def token_ids(self, key: str, vocab_size: int) -> set[TokenId]:
         """Return the ids under `key`, which is one id, a list of ids or absent."""
@@ -204,12 +213,12 @@ def _shown(value: object) -> str:
     """Return a short form for an error; huge numbers and deep nesting have none."""
     try:
         text = json.dumps(value)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):  # an array of a GGUF file, too
         return "something huge"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _parse(keys: _Keys, generation: _Keys) -> ModelConfig:
+def _parse(keys: ConfigKeys, generation: ConfigKeys) -> ModelConfig:
     model_type, architecture = _family(keys)
     _refuse_variants(keys)
     is_packed, scale_divides = _quantization(keys)
@@ -243,7 +252,7 @@ def _parse(keys: _Keys, generation: _Keys) -> ModelConfig:
     )
 
 
-def _family(keys: _Keys) -> tuple[Literal["bitnet", "llama"], str]:
+def _family(keys: ConfigKeys) -> tuple[Literal["bitnet", "llama"], str]:
     model_type, architectures = keys.get("model_type"), keys.get("architectures")
     for known in ("bitnet", "llama"):
         if model_type == known:
@@ -253,7 +262,7 @@ def _family(keys: _Keys) -> tuple[Literal["bitnet", "llama"], str]:
     raise keys.unsupported(f"model_type is {_shown(model_type)}")
 
 
-def _refuse_variants(keys: _Keys) -> None:
+def _refuse_variants(keys: ConfigKeys) -> None:
     """Refuse what would change the numbers and is not implemented."""
     for key in ("attention_bias", "mlp_bias", "bias"):
         if keys.get(key) not in (None, False):
@@ -264,7 +273,7 @@ def _refuse_variants(keys: _Keys) -> None:
         raise keys.unsupported(f"partial_rotary_factor is {_shown(keys.get('partial_rotary_factor'))}")
 
 
-def _quantization(keys: _Keys) -> tuple[bool, bool]:
+def _quantization(keys: ConfigKeys) -> tuple[bool, bool]:
     """Return is_packed and scale_divides.
 
     Only AutoBitLinear multiplies by the scale: BitLinear.post_quant_process in transformers/integrations/bitnet.py.
@@ -285,7 +294,7 @@ def _quantization(keys: _Keys) -> tuple[bool, bool]:
     return mode != "online", linear != "autobitlinear"
 
 
-def _head_dim(keys: _Keys, hidden: int, heads: int) -> int:
+def _head_dim(keys: ConfigKeys, hidden: int, heads: int) -> int:
     if keys.get("head_dim") is not None:
         return keys.integer("head_dim", 16, MAX_HEAD_DIM)
     if hidden % heads:
@@ -293,7 +302,7 @@ def _head_dim(keys: _Keys, hidden: int, heads: int) -> int:
     return hidden // heads
 
 
-def _rope_theta(keys: _Keys) -> float:
+def _rope_theta(keys: ConfigKeys) -> float:
     """Return theta from `rope_theta` or from `rope_parameters` (transformers 5); only unscaled RoPE is implemented."""
     scaling, parameters = keys.section("rope_scaling"), keys.section("rope_parameters")
     for section in (scaling, parameters):
@@ -308,7 +317,7 @@ def _rope_theta(keys: _Keys) -> float:
     return theta
 
 
-def _activation(keys: _Keys) -> Literal["relu2", "silu"]:
+def _activation(keys: ConfigKeys) -> Literal["relu2", "silu"]:
     match keys.get("hidden_act"):
         case "relu2":
             return "relu2"
@@ -318,7 +327,7 @@ def _activation(keys: _Keys) -> Literal["relu2", "silu"]:
             raise keys.unsupported(f"hidden_act is {_shown(other)}")
 
 
-def _check_sizes(keys: _Keys, config: ModelConfig) -> None:
+def check_sizes(keys: ConfigKeys, config: ModelConfig) -> None:
     """Refuse sizes that the kernels cannot hold; they work on 16 lanes."""
     for key in ("hidden_size", "intermediate_size", "head_dim"):
         if getattr(config, key) % 16:

@@ -83,9 +83,10 @@ def common_scale(block_scales: NDArray[np.float32]) -> float | None:
     return float(used[0])
 
 
-def _trit(packed: NDArray[np.uint8], plane: int) -> NDArray[np.uint16]:
+def _trit(packed: NDArray[np.uint8], plane: int) -> NDArray[np.uint8]:
     shifted = packed * np.uint8(_TERNARY_POWERS[plane])  # modulo 256, as in the C code
-    return shifted.astype(np.uint16) * 3 >> 8
+    trit: NDArray[np.uint8] = (shifted.astype(np.uint16) * 3 >> 8).astype(np.uint8)
+    return trit
 
 
 def _block_scales(blocks: NDArray[np.uint8], codes: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -136,7 +137,8 @@ def _floats_q6_k(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
     scales = np.ascontiguousarray(blocks[:, 192:208]).view(np.int8).astype(np.float32)
     factor = np.ascontiguousarray(blocks[:, 208:]).view(np.float16).astype(np.float32)  # (n, 1)
     spread = (factor * scales)[:, :, None]  # (n, 16, 1): one scale for 16 values
-    return (spread * quants.reshape(-1, 16, 16)).reshape(-1).astype(np.float32)
+    values: NDArray[np.float32] = (spread * quants.reshape(-1, 16, 16)).astype(np.float32)
+    return values.reshape(-1)
 
 
 # Names of gguf.TENSOR_TYPES -> bytes of whole blocks to float32.

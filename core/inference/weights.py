@@ -1,12 +1,10 @@
-"""Model files -> ModelWeights: every tensor checked, ternary ones packed once into private memory.
+"""Safetensors files -> ModelWeights: every tensor checked; also seeded random weights.
 
 Knows the names of the tensors and their packed form (two bits a weight, four planes of rows). Must not know the
 container's bytes (safetensors.py) nor what is computed with the weights.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from math import isfinite, prod
 from pathlib import Path
 
@@ -14,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Emit, LoadProgress
+from core.events import CancelToken, Emit
+from core.inference.assembly import CHUNK_VALUES, Interrupted, LoadMeter, assemble, chunks, rope_tables
 from core.inference.config import ModelConfig
 from core.inference.safetensors import TensorFiles
 from cython_kernels import (
@@ -26,22 +25,29 @@ from cython_kernels import (
     TernaryMatrix,
     aligned_zeros,
     new_ternary,
-    pack,
-    padded_rows,
 )
 
-PROGRESS_BYTES = 4 << 20  # between two LoadProgress events
-CHUNK_VALUES = 1 << 20  # of a large tensor looked at at once, so that temporaries stay small
 QUANTIZE_FLOOR = 1e-5  # AutoBitLinear's WeightQuant clamps mean|W| to it
+
+__all__ = [
+    "Interrupted",
+    "TensorReader",
+    "TensorSpec",
+    "check_tensors",
+    "expected_tensors",
+    "linear_shapes",
+    "load_weights",
+    "memory_bytes",
+    "rope_tables",
+    "round_to_bf16",
+    "shape_for",
+    "synthetic_weights",
+]
 
 _BITS = ("BF16",)
 _FLOATS = ("BF16", "F16", "F32")
 _CODES = ("U8",)
 _BF16_INFINITY = 0x7F80
-
-
-class Interrupted(Exception):  # noqa: N818 - being asked to stop is no error
-    """The work was asked to stop and did; nothing new counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +56,6 @@ class TensorSpec:
 
     dtypes: tuple[str, ...]
     shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One projection of the file and its place in a fused matrix."""
-
-    name: str
-    rows: int
-    first_block: int
-    block_step: int = 1
 
 
 def shape_for(config: ModelConfig, context_length: int) -> Shape:
@@ -157,7 +153,7 @@ def load_weights(directory: Path, config: ModelConfig, shape: Shape, cancel: Can
     """
     with TensorFiles(directory) as files:
         check_tensors(files, config)
-        return TensorReader(files, config, cancel, emit).weights(shape)
+        return assemble(TensorReader(files, config, cancel, emit), config, shape)
 
 
 class TensorReader:
@@ -166,40 +162,28 @@ class TensorReader:
     def __init__(self, files: TensorFiles, config: ModelConfig, cancel: CancelToken, emit: Emit) -> None:
         self._files = files
         self._config = config
-        self._cancel = cancel
-        self._emit = emit
-        self._done = 0
-        self._told = 0
-        self._total = sum(files.tensors[name].n_bytes for name in expected_tensors(config))
+        total = sum(files.tensors[name].n_bytes for name in expected_tensors(config))
+        self._meter = LoadMeter(total, cancel, emit)
         largest = max(prod(spec) for spec in linear_shapes(config).values())
         self._codes = np.empty(largest // 4 if config.is_packed else largest, np.uint8)
         self._masters = np.empty(0 if config.is_packed else largest, np.uint16)
-
-    def weights(self, shape: Shape) -> ModelWeights:
-        """Return all weights, packed."""
-        embedding = self.bits("model.embed_tokens.weight")
-        head = embedding if self._config.tie_word_embeddings else self.bits("lm_head.weight")
-        layers = tuple(self._layer(f"model.layers.{i}.", shape) for i in range(shape.n_layers))
-        final_norm = self.floats("model.norm.weight")
-        cos, sin = rope_tables(self._config.rope_theta, shape.head_dim, shape.max_context)
-        return ModelWeights(embedding, head, final_norm, layers, cos, sin)
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """Return a small tensor as float32; finite."""
         info = self._files.tensors[name]
         kind = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32}[info.dtype]
         raw = np.empty(prod(info.shape), kind)
-        self._files.read_into(info, raw, self._on_slice)
+        self._files.read_into(info, raw, self._meter.on_slice)
         values = _bf16_to_f32(raw.view(np.uint16)) if info.dtype == "BF16" else raw.astype(np.float32)
         if not np.isfinite(values).all():
-            raise self._damaged(name, "NaN or infinity")
+            raise self.damaged(name, "NaN or infinity")
         return values
 
     def bits(self, name: str) -> NDArray[np.uint16]:
         """Return a large bfloat16 tensor as its bits, in its own memory; finite."""
         info = self._files.tensors[name]
         bits: NDArray[np.uint16] = aligned_zeros(info.shape, np.uint16)  # type: ignore[assignment]
-        self._files.read_into(info, bits, self._on_slice)
+        self._files.read_into(info, bits, self._meter.on_slice)
         self._check_finite(name, bits)
         return bits
 
@@ -209,14 +193,14 @@ class TensorReader:
         with np.errstate(divide="ignore", over="ignore"):
             factor = np.float32(1) / stored if self._config.scale_divides else stored
         if not (stored > 0 and isfinite(factor) and factor > 0):
-            raise self._damaged(f"{name}.weight_scale", f"{stored:g} is no scale")
+            raise self.damaged(f"{name}.weight_scale", f"{stored:g} is no scale")
         return float(factor)
 
     def codes(self, name: str) -> NDArray[np.uint8]:
         """Return the packed codes of `name`, (rows / 4, cols), valid until the next call; code 3 is not yet refused."""
         info = self._files.tensors[f"{name}.weight"]
         codes = self._codes[: info.n_bytes].reshape(info.shape)
-        self._files.read_into(info, codes, self._on_slice)
+        self._files.read_into(info, codes, self._meter.on_slice)
         return codes
 
     def quantized(self, name: str) -> tuple[NDArray[np.uint8], float]:
@@ -227,104 +211,44 @@ class TensorReader:
         info = self._files.tensors[f"{name}.weight"]
         n = prod(info.shape)
         bits, codes = self._masters[:n], self._codes[:n]
-        self._files.read_into(info, bits, self._on_slice)
+        self._files.read_into(info, bits, self._meter.on_slice)
         self._check_finite(f"{name}.weight", bits)
-        total = sum(float(np.abs(_bf16_to_f32(bits[at])).sum(dtype=np.float64)) for at in _chunks(n))
+        total = sum(float(np.abs(_bf16_to_f32(bits[at])).sum(dtype=np.float64)) for at in chunks(n))
         factor = np.float32(1) / max(np.float32(total / n), np.float32(QUANTIZE_FLOOR))
-        for at in _chunks(n):
+        for at in chunks(n):
             codes[at] = np.clip(np.rint(_bf16_to_f32(bits[at]) * factor), -1, 1) + 1
         return codes.reshape(info.shape), float(round_to_bf16(np.float32(1) / factor))
 
     def check_codes(self, name: str) -> None:
         """Read the packed weights of `name` and refuse code 3."""
         codes = self.codes(name).reshape(-1)
-        for at in _chunks(len(codes)):
+        for at in chunks(len(codes)):
             part = codes[at]
             if (part & part >> 1 & 0x55).any():
-                raise self._damaged(f"{name}.weight", "code 3")
+                raise self.damaged(f"{name}.weight", "code 3")
 
     def check_bits(self, name: str) -> None:
         """Read a large bfloat16 tensor, keeping nothing, and refuse NaN and infinity."""
         info = self._files.tensors[name]
         bits = np.empty(CHUNK_VALUES, np.uint16)
-        for at in _chunks(prod(info.shape)):
+        for at in chunks(prod(info.shape)):
             part = bits[: at.stop - at.start]
-            self._files.read_into(info, part, self._on_slice, offset=2 * at.start)
+            self._files.read_into(info, part, self._meter.on_slice, offset=2 * at.start)
             self._check_finite(name, part)
 
-    def _layer(self, prefix: str, shape: Shape) -> LayerWeights:
-        q, kv, inner = shape.q_rows // BLOCK_ROWS, shape.kv_rows // BLOCK_ROWS, padded_rows(shape.intermediate)
-        heads, kv_heads = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
-        qkv = new_ternary(shape.q_rows + 2 * shape.kv_rows, shape.hidden)
-        self._pack(qkv, _Part(f"{prefix}self_attn.q_proj", heads, 0))
-        self._pack(qkv, _Part(f"{prefix}self_attn.k_proj", kv_heads, q))
-        self._pack(qkv, _Part(f"{prefix}self_attn.v_proj", kv_heads, q + kv))
-        o = new_ternary(shape.hidden, heads)
-        self._pack(o, _Part(f"{prefix}self_attn.o_proj", shape.hidden, 0))
-        gate_up = new_ternary(2 * inner, shape.hidden)
-        self._pack(gate_up, _Part(f"{prefix}mlp.gate_proj", shape.intermediate, 0, 2))
-        self._pack(gate_up, _Part(f"{prefix}mlp.up_proj", shape.intermediate, 1, 2))
-        down = new_ternary(shape.hidden, shape.intermediate)
-        self._pack(down, _Part(f"{prefix}mlp.down_proj", shape.hidden, 0))
-        norm = partial(self._norm, prefix)
-        has_sub_norms = self._config.has_sub_norms
-        return LayerWeights(
-            qkv=qkv,
-            o=o,
-            gate_up=gate_up,
-            down=down,
-            input_norm=norm("input_layernorm"),
-            post_attention_norm=norm("post_attention_layernorm"),
-            attn_sub_norm=norm("self_attn.attn_sub_norm") if has_sub_norms else None,
-            ffn_sub_norm=norm("mlp.ffn_sub_norm") if has_sub_norms else None,
-        )
-
-    def _norm(self, prefix: str, name: str) -> NDArray[np.float32]:
-        return self.floats(f"{prefix}{name}.weight")
-
-    def _pack(self, matrix: TernaryMatrix, part: _Part) -> None:
-        if self._config.is_packed:
-            codes, scale = self.codes(part.name), self.scale(part.name)
-        else:
-            codes, scale = self.quantized(part.name)
-        first, step = part.first_block, part.block_step
-        if not pack(matrix, codes, part.rows, scale, first_block=first, block_step=step):
-            raise self._damaged(f"{part.name}.weight", "code 3")
+    def ternary(self, name: str) -> tuple[NDArray[np.uint8], float]:
+        """Return codes and factor of a projection; see WeightSource.ternary."""
+        return (self.codes(name), self.scale(name)) if self._config.is_packed else self.quantized(name)
 
     def _check_finite(self, name: str, bits: NDArray[np.uint16]) -> None:
         flat = bits.reshape(-1)
-        for at in _chunks(len(flat)):
+        for at in chunks(len(flat)):
             if (flat[at] & 0x7FFF).max() >= _BF16_INFINITY:
-                raise self._damaged(name, "NaN or infinity")
+                raise self.damaged(name, "NaN or infinity")
 
-    def _on_slice(self, n_bytes: int) -> None:
-        if self._cancel.is_cancelled:
-            raise Interrupted
-        self._done += n_bytes
-        if self._done - self._told >= PROGRESS_BYTES or self._done == self._total:
-            self._told = self._done
-            self._emit(LoadProgress(self._done, self._total))
-
-    def _damaged(self, part: str, reason: str) -> AppError:
+    def damaged(self, part: str, reason: str) -> AppError:
+        """Return the error that names the directory, a tensor or file and what is wrong there."""
         return AppError(ErrorCode.MODEL_DAMAGED, path=self._files.directory, part=part, reason=reason)
-
-
-def rope_tables(theta: float, head_dim: int, n_positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return cos and sin, float32 (n_positions, head_dim / 2).
-
-    Angles are rounded as torch's float32 does (modeling_bitnet.BitNetRotaryEmbedding), cos and sin of them are exact.
-    """
-    exponents = np.arange(0, head_dim, 2).astype(np.float32) / np.float32(head_dim)
-    powers = np.power(theta, exponents.astype(np.float64)).astype(np.float32)
-    inverse = np.float32(1) / powers  # (head_dim / 2,)
-    cos = np.empty((n_positions, head_dim // 2), np.float32)
-    sin = np.empty_like(cos)
-    rows = max(CHUNK_VALUES // head_dim, 1)
-    for first in range(0, n_positions, rows):
-        positions = np.arange(first, min(first + rows, n_positions)).astype(np.float32)
-        angles = (positions[:, None] * inverse).astype(np.float64)
-        cos[first : first + rows], sin[first : first + rows] = np.cos(angles), np.sin(angles)
-    return cos, sin
 
 
 def synthetic_weights(config: ModelConfig, shape: Shape, seed: int) -> ModelWeights:
@@ -365,7 +289,7 @@ def _random_ternary(random: np.random.Generator, rows: int, cols: int) -> Ternar
     digits = [b % 81 if b < 243 else 40 for b in range(256)]  # four base-3 digits a byte; 40: four zeros, no bias
     table = bytes(d % 3 | d // 3 % 3 << 2 | d // 9 % 3 << 4 | d // 27 << 6 for d in digits)
     flat = matrix.lines.reshape(-1)
-    for at in _chunks(len(flat)):
+    for at in chunks(len(flat)):
         flat[at] = np.frombuffer(random.bytes(at.stop - at.start).translate(table), np.uint8)
     return matrix
 
@@ -374,7 +298,7 @@ def _random_bits(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray
     """Return random bfloat16 values of magnitude 2^-7 to 2^-5, as bits."""
     bits: NDArray[np.uint16] = aligned_zeros(shape, np.uint16)  # type: ignore[assignment]
     flat = bits.reshape(-1)
-    for at in _chunks(len(flat)):
+    for at in chunks(len(flat)):
         drawn = np.frombuffer(random.bytes(2 * (at.stop - at.start)), np.uint16)
         np.bitwise_or(drawn & 0x80FF, 0x3C00, out=flat[at])
     return bits
@@ -388,8 +312,3 @@ def round_to_bf16(value: np.float32) -> np.float32:
 
 def _bf16_to_f32(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def _chunks(n: int) -> Iterator[slice]:
-    for start in range(0, n, CHUNK_VALUES):
-        yield slice(start, min(start + CHUNK_VALUES, n))

@@ -1,0 +1,152 @@
+"""Checked tensors, whatever container they come from -> ModelWeights, packed once into private memory.
+
+Knows the places of the projections in the fused matrices, and RoPE. Must not know files or formats: a WeightSource
+hands out each tensor by its name in safetensors files (`model.layers.0.self_attn.q_proj`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AppError
+from core.events import CancelToken, Emit, LoadProgress
+from core.inference.config import ModelConfig
+from cython_kernels import (
+    BLOCK_ROWS,
+    LayerWeights,
+    ModelWeights,
+    Shape,
+    TernaryMatrix,
+    new_ternary,
+    pack,
+    padded_rows,
+)
+
+PROGRESS_BYTES = 4 << 20  # between two LoadProgress events
+CHUNK_VALUES = 1 << 20  # of a large tensor looked at at once, so that temporaries stay small
+
+
+class Interrupted(Exception):  # noqa: N818 - being asked to stop is no error
+    """The work was asked to stop and did; nothing new counts."""
+
+
+class WeightSource(Protocol):
+    """Where tensors come from. What it returns has the right shape and holds no NaN and no infinity."""
+
+    def bits(self, name: str) -> NDArray[np.uint16]:
+        """Return a large tensor, bfloat16 bits (rows, cols), in memory of its own."""
+
+    def floats(self, name: str) -> NDArray[np.float32]:
+        """Return a vector."""
+
+    def ternary(self, name: str) -> tuple[NDArray[np.uint8], float]:
+        """Return the codes of a projection as `cython_kernels.pack` reads them, and the factor of its weights.
+
+        The codes are valid until the next call; code 3 is not yet refused.
+        """
+
+    def damaged(self, part: str, reason: str) -> AppError:
+        """Return the error that names the file, a part of it and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One projection of the file and its place in a fused matrix."""
+
+    name: str
+    rows: int
+    first_block: int
+    block_step: int = 1
+
+
+class LoadMeter:
+    """Counts the bytes that were read: reports them, and raises Interrupted when asked to stop."""
+
+    def __init__(self, total: int, cancel: CancelToken, emit: Emit) -> None:
+        self._cancel = cancel
+        self._emit = emit
+        self._done = 0
+        self._told = 0
+        self._total = total
+
+    def on_slice(self, n_bytes: int) -> None:
+        """Take note of `n_bytes` more.
+
+        Raises:
+            Interrupted: the work is to stop.
+        """
+        if self._cancel.is_cancelled:
+            raise Interrupted
+        self._done += n_bytes
+        if self._done - self._told >= PROGRESS_BYTES or self._done == self._total:
+            self._told = self._done
+            self._emit(LoadProgress(self._done, self._total))
+
+
+def assemble(source: WeightSource, config: ModelConfig, shape: Shape) -> ModelWeights:
+    """Read all tensors of `source` and pack them."""
+    embedding = source.bits("model.embed_tokens.weight")
+    head = embedding if config.tie_word_embeddings else source.bits("lm_head.weight")
+    layers = tuple(_layer(source, f"model.layers.{i}.", config, shape) for i in range(shape.n_layers))
+    final_norm = source.floats("model.norm.weight")
+    cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_context)
+    return ModelWeights(embedding, head, final_norm, layers, cos, sin)
+
+
+def _layer(source: WeightSource, prefix: str, config: ModelConfig, shape: Shape) -> LayerWeights:
+    q, kv, inner = shape.q_rows // BLOCK_ROWS, shape.kv_rows // BLOCK_ROWS, padded_rows(shape.intermediate)
+    heads, kv_heads = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
+    qkv = new_ternary(shape.q_rows + 2 * shape.kv_rows, shape.hidden)
+    _pack(source, qkv, _Part(f"{prefix}self_attn.q_proj", heads, 0))
+    _pack(source, qkv, _Part(f"{prefix}self_attn.k_proj", kv_heads, q))
+    _pack(source, qkv, _Part(f"{prefix}self_attn.v_proj", kv_heads, q + kv))
+    o = new_ternary(shape.hidden, heads)
+    _pack(source, o, _Part(f"{prefix}self_attn.o_proj", shape.hidden, 0))
+    gate_up = new_ternary(2 * inner, shape.hidden)
+    _pack(source, gate_up, _Part(f"{prefix}mlp.gate_proj", shape.intermediate, 0, 2))
+    _pack(source, gate_up, _Part(f"{prefix}mlp.up_proj", shape.intermediate, 1, 2))
+    down = new_ternary(shape.hidden, shape.intermediate)
+    _pack(source, down, _Part(f"{prefix}mlp.down_proj", shape.hidden, 0))
+    return LayerWeights(
+        qkv=qkv,
+        o=o,
+        gate_up=gate_up,
+        down=down,
+        input_norm=source.floats(f"{prefix}input_layernorm.weight"),
+        post_attention_norm=source.floats(f"{prefix}post_attention_layernorm.weight"),
+        attn_sub_norm=source.floats(f"{prefix}self_attn.attn_sub_norm.weight") if config.has_sub_norms else None,
+        ffn_sub_norm=source.floats(f"{prefix}mlp.ffn_sub_norm.weight") if config.has_sub_norms else None,
+    )
+
+
+def _pack(source: WeightSource, matrix: TernaryMatrix, part: _Part) -> None:
+    codes, scale = source.ternary(part.name)
+    if not pack(matrix, codes, part.rows, scale, first_block=part.first_block, block_step=part.block_step):
+        raise source.damaged(f"{part.name}.weight", "code 3")
+
+
+def rope_tables(theta: float, head_dim: int, n_positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return cos and sin, float32 (n_positions, head_dim / 2).
+
+    Angles are rounded as torch's float32 does (modeling_bitnet.BitNetRotaryEmbedding), cos and sin of them are exact.
+    """
+    exponents = np.arange(0, head_dim, 2).astype(np.float32) / np.float32(head_dim)
+    powers = np.power(theta, exponents.astype(np.float64)).astype(np.float32)
+    inverse = np.float32(1) / powers  # (head_dim / 2,)
+    cos = np.empty((n_positions, head_dim // 2), np.float32)
+    sin = np.empty_like(cos)
+    rows = max(CHUNK_VALUES // head_dim, 1)
+    for first in range(0, n_positions, rows):
+        positions = np.arange(first, min(first + rows, n_positions)).astype(np.float32)
+        angles = (positions[:, None] * inverse).astype(np.float64)
+        cos[first : first + rows], sin[first : first + rows] = np.cos(angles), np.sin(angles)
+    return cos, sin
+
+
+def chunks(n: int) -> Iterator[slice]:
+    """Cut `n` values into slices of at most CHUNK_VALUES."""
+    for start in range(0, n, CHUNK_VALUES):
+        yield slice(start, min(start + CHUNK_VALUES, n))
