@@ -117,13 +117,16 @@ def padded_rows(rows: int) -> int:
     return -(-rows // BLOCK_ROWS) * BLOCK_ROWS
 
 
-def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
-    """Return a zeroed, page-aligned array in private memory; pages become resident when first touched."""
+def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike, *, is_filled: bool = True) -> NDArray[np.generic]:
+    """Return a zeroed, page-aligned array in private memory; pages become resident when first touched.
+
+    is_filled: all of it is going to be used, so that large pages pay; without it only what is touched takes memory.
+    """
     item = np.dtype(dtype).itemsize
     n_bytes = max(prod(shape) * item, 1)
     buffer = mmap.mmap(-1, n_bytes)
-    if hasattr(mmap, "MADV_HUGEPAGE") and n_bytes >= 4 << 20:
-        buffer.madvise(mmap.MADV_HUGEPAGE)
+    if n_bytes >= 4 << 20 and hasattr(mmap, "MADV_HUGEPAGE"):
+        buffer.madvise(mmap.MADV_HUGEPAGE if is_filled else mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(buffer, dtype=dtype, count=prod(shape)).reshape(shape)
 
 
@@ -170,8 +173,12 @@ def pack(
 def new_kv(shape: Shape) -> KVArrays:
     """Return an empty KV cache for `shape.max_context` positions; memory is used as positions are filled."""
     blocks = shape.max_context // KV_BLOCK
-    keys = aligned_zeros((shape.n_layers, shape.n_kv_heads, blocks, shape.head_dim, KV_BLOCK), np.float32)
-    values = aligned_zeros((shape.n_layers, shape.n_kv_heads, shape.max_context, shape.head_dim), np.float32)
+    keys = aligned_zeros(
+        (shape.n_layers, shape.n_kv_heads, blocks, shape.head_dim, KV_BLOCK), np.float32, is_filled=False
+    )
+    values = aligned_zeros(
+        (shape.n_layers, shape.n_kv_heads, shape.max_context, shape.head_dim), np.float32, is_filled=False
+    )
     return KVArrays(keys, values)  # type: ignore[arg-type]
 
 

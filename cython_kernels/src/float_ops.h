@@ -61,7 +61,7 @@ static float quantize_(const float *x, size_t n, int8_t *out, size_t stride, int
     v16 largest = v16_zero();
     for (size_t i = 0; i < n; i += 16) largest = v16_max(largest, v16_abs(v16_load(x + i)));
     float most = max16_(largest);
-    float s = 127.0f / (most > 1e-5f ? most : 1e-5f);
+    float s = 127.0f * (1.0f / (most > 1e-5f ? most : 1e-5f)); /* torch's 127 / tensor is 127 * reciprocal */
     v16 scale = v16_set1(s), low = v16_set1(-128.0f), high = v16_set1(127.0f);
     int32_t total = 0;
     for (size_t i = 0; i < n; i += 16) {

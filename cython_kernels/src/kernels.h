@@ -50,7 +50,8 @@ typedef struct {
     /* raw[t * 64 + row] = sum over k of code(row, k) * x_t[k], for n_tokens in 1..4. */
     void (*ternary_block)(const uint8_t *lines, size_t n_lines, const int8_t *x, int n_tokens, int32_t *raw);
 
-    /* q = clamp(round_half_even(x * s), -128, 127), s = 127 / max(max|x|, 1e-5); n % 16 == 0.
+    /* q = clamp(round_half_even(x * s), -128, 127), s = 127 * (1 / max(max|x|, 1e-5)), rounded
+     * twice as torch does; n % 16 == 0.
      * Four values at a time go to out, out + stride, ... Returns s; *sum = sum of q. */
     float (*quantize)(const float *x, size_t n, int8_t *out, size_t stride, int32_t *sum);
 
