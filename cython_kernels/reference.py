@@ -29,14 +29,15 @@ def quantize(x: Floats) -> tuple[NDArray[np.int8], Floats]:
     torch computes `127 / tensor` as reciprocal() * 127 (Tensor.__rtruediv__), rounded twice; the scales of the golden
     traces equal that in every row, and one division in about two rows of three.
     """
-    scale = np.float32(127) * (np.float32(1) / np.maximum(np.abs(x).max(axis=-1, keepdims=True), ACTIVATION_FLOOR))
+    most = np.maximum(np.abs(x).max(axis=-1, keepdims=True), ACTIVATION_FLOOR)
+    scale: Floats = (np.float32(127) * (np.float32(1) / most)).astype(np.float32)
     return np.clip(np.rint(x * scale), -128, 127).astype(np.int8), scale
 
 
 def rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
     """Return weight * x / sqrt(mean(x^2) + eps) over the last axis."""
     mean: Floats = np.mean(x * x, axis=-1, keepdims=True, dtype=np.float32)
-    normal: Floats = x / np.sqrt(mean + np.float32(eps))
+    normal: Floats = (x / np.sqrt(mean + np.float32(eps))).astype(np.float32)
     return weight * normal
 
 

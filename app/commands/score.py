@@ -77,6 +77,8 @@ def _checked_target(path: Path) -> Path:
     """Return where to write, refusing early what would only fail after the work."""
     try:
         target = path.resolve()
+        if target.is_symlink():  # where it still is one, the links go round in a circle
+            raise AppError(ErrorCode.OUTPUT_UNWRITABLE, path=path, reason="it is a loop of links")
         if target.exists() and not target.is_file():
             raise AppError(ErrorCode.OUTPUT_UNWRITABLE, path=path, reason="it is not an ordinary file")
         if not target.parent.is_dir():

@@ -147,6 +147,7 @@ class Tour:
         else:
             QTest.keyClicks(field, text)
             QTest.keyClick(field, "\r")
+            self.pause(20)  # all keys came at once: let the watchdog tick
 
     @property
     def answer(self) -> str:
