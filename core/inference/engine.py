@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit, PromptProgress, ReplyStats, StopReason, TextDelta
-from core.inference.config import TokenId, load_config
+from core.inference.config import TokenId
+from core.inference.formats import read_tokenizer
 from core.inference.kv_cache import PrefixCache
 from core.inference.loops import LoopDetector
 from core.inference.model import Interrupted, LanguageModel, load_model
@@ -272,7 +273,7 @@ def _overlap(text: str, stop: str) -> int:
 
 
 def open_engine(
-    directory: Path,
+    path: Path,
     *,
     context_length: int | None = None,
     n_threads: int | None = None,
@@ -280,14 +281,14 @@ def open_engine(
     cancel: CancelToken,
     emit: Emit,
 ) -> Engine:
-    """Loads the model and the tokenizer in `directory`; emits LoadProgress.
+    """Loads the model and the tokenizer at `path` (see load_model); emits LoadProgress.
 
     Raises:
         AppError: MODEL_*, TOKENIZER_*, OUT_OF_MEMORY, KERNELS_UNKNOWN, SETTING_INVALID.
         Interrupted: `cancel` was cancelled while loading.
     """
-    tokenizer = Tokenizer.from_directory(directory, load_config(directory))  # the quick part first: it may refuse
+    tokenizer = read_tokenizer(path)  # the quick part first: it may refuse
     model = load_model(
-        directory, context_length=context_length, n_threads=n_threads, kernels=kernels, cancel=cancel, emit=emit
+        path, context_length=context_length, n_threads=n_threads, kernels=kernels, cancel=cancel, emit=emit
     )
     return Engine(model, tokenizer, model.name)

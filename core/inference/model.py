@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit
-from core.inference.config import ModelConfig, TokenId, config_2b4t, load_config
+from core.inference.config import ModelConfig, TokenId, config_2b4t
+from core.inference.formats import gguf_path, model_name, read_config
+from core.inference.gguf import GgufFile
+from core.inference.gguf_model import gguf_config, load_gguf_weights
 from core.inference.weights import Interrupted, load_weights, memory_bytes, shape_for, synthetic_weights
 from cython_kernels import KVArrays, ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
 
@@ -149,7 +152,7 @@ class TernaryModel:
 
 
 def load_model(
-    directory: Path,
+    path: Path,
     *,
     context_length: int | None = None,
     n_threads: int | None = None,
@@ -157,10 +160,10 @@ def load_model(
     cancel: CancelToken,
     emit: Emit,
 ) -> TernaryModel:
-    """Load the model in `directory`; emits LoadProgress.
+    """Load the model at `path`; emits LoadProgress.
 
     Args:
-        directory: laid out like microsoft/bitnet-b1.58-2B-4T.
+        path: a directory laid out like microsoft/bitnet-b1.58-2B-4T, a .gguf file, or a directory that holds one.
         context_length: clamped to the model's; None for the model's, at most 4096.
         n_threads: None for default_threads().
         kernels: None for TERN_KERNELS, and without that the best set of this CPU.
@@ -171,13 +174,13 @@ def load_model(
         AppError: MODEL_*, KERNELS_UNKNOWN, SETTING_INVALID, OUT_OF_MEMORY.
         Interrupted: `cancel` was cancelled.
     """
-    config = load_config(directory)
+    config = read_config(path)
     shape = shape_for(config, context_length or DEFAULT_CONTEXT)
 
     def weights() -> ModelWeights:
-        return load_weights(directory, config, shape, cancel, emit)
+        return _read_weights(path, config, shape, cancel, emit)
 
-    return _assemble(directory.absolute().name, config, shape, weights, n_threads, kernels)
+    return _assemble(model_name(path), config, shape, weights, n_threads, kernels)
 
 
 def synthetic_model(*, context_length: int, n_threads: int | None, kernels: str | None, seed: int = 0) -> TernaryModel:
@@ -236,6 +239,16 @@ def score_ids(model: TernaryModel, ids: Sequence[TokenId], chunk: int | None) ->
     except MemoryError as exc:
         raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=len(ids) * model.vocab_size * 4) from exc
     return logits
+
+
+def _read_weights(path: Path, config: ModelConfig, shape: Shape, cancel: CancelToken, emit: Emit) -> ModelWeights:
+    gguf = gguf_path(path)
+    if gguf is None:
+        return load_weights(path, config, shape, cancel, emit)
+    with GgufFile(gguf) as file:
+        if gguf_config(file) != config:
+            raise file.damaged(gguf.name, "changed while it was read")
+        return load_gguf_weights(file, config, shape, cancel, emit)
 
 
 def _assemble(

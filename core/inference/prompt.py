@@ -1,10 +1,10 @@
-"""Turns of a conversation to the token ids that the model reads: the BitNet chat template, rendered natively.
+"""Turns of a conversation to the token ids that the model reads: the model's chat template, rendered natively.
 
-The template (tokenizer_config.json of microsoft/bitnet-b1.58-2B-4T) is, for every turn, `{Role}: {text,
+templates.py has the templates; that of microsoft/bitnet-b1.58-2B-4T is, for every turn, `{Role}: {text,
 trimmed}<|eot_id|>` and at the end `Assistant: `; the model card tokenises the rendered text with one BOS in front. A
-template in a model directory is never executed. Header and text of a turn are encoded together, as there ("User: How"
-is 1502 25 2650), but with special tokens disabled; `<bos>` and `<|eot_id|>` are put in by id. Knows tokens and turns,
-not where they are stored.
+template in a model directory is never executed. Text between two special tokens is encoded together, as there ("User:
+How" is 1502 25 2650), but with special tokens disabled; BOS and the template's tokens are put in by id. Knows tokens
+and turns, not where they are stored.
 
 When a conversation outgrows its budget the oldest exchanges are dropped: not just enough, but until only
 `KEEP_FRACTION` of the budget is used. Each drop moves everything after it and so costs reading the whole prompt
@@ -15,21 +15,15 @@ full again.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from core.errors import AppError, ErrorCode
 from core.inference.config import TokenId
+from core.inference.templates import Piece, Role, Special
 from core.inference.tokenizer import Tokenizer
 
+__all__ = ["Prompt", "PromptParts", "Role", "Turn", "build_prompt", "count_parts", "reply_reserve"]
+
 KEEP_FRACTION = 0.75
-
-
-class Role(StrEnum):
-    """Who speaks; the names of the template."""
-
-    SYSTEM = "system"
-    USER = "user"
-    ASSISTANT = "assistant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +90,12 @@ def build_prompt(turns: Sequence[Turn], tokenizer: Tokenizer, *, context_length:
     system = _system_ids(turns, tokenizer)
     opening = _opening_ids(tokenizer)
     exchanges = [_encode_exchange(exchange, tokenizer) for exchange in _exchanges_of(conversation)]
-    fixed = 1 + len(system) + len(opening)  # 1: BOS
+    fixed = len(tokenizer.prefix_ids) + len(system) + len(opening)
     needed = fixed + len(exchanges[-1].ids)
     if needed > limit:
         raise AppError(ErrorCode.PROMPT_TOO_LONG, n_tokens=needed, limit=max(limit, 0))
     first = _first_kept(exchanges, fixed, limit)
-    ids = (tokenizer.bos_id, *system, *_flatten(exchange.ids for exchange in exchanges[first:]), *opening)
+    ids = (*tokenizer.prefix_ids, *system, *_flatten(exchange.ids for exchange in exchanges[first:]), *opening)
     return Prompt(ids=ids, turns_dropped=sum(exchange.n_turns for exchange in exchanges[:first]))
 
 
@@ -113,7 +107,7 @@ def count_parts(turns: Sequence[Turn], tokenizer: Tokenizer) -> PromptParts:
         system=len(_system_ids(turns, tokenizer)),
         history=sum(counts[:-1]),
         message=counts[-1] if counts else 0,
-        frame=1 + len(_opening_ids(tokenizer)),
+        frame=len(tokenizer.prefix_ids) + len(_opening_ids(tokenizer)),
     )
 
 
@@ -168,9 +162,11 @@ def _system_ids(turns: Sequence[Turn], tokenizer: Tokenizer) -> list[TokenId]:
 
 
 def _turn_ids(turn: Turn, tokenizer: Tokenizer) -> list[TokenId]:
+    template = tokenizer.template
     if turn.token_ids is not None and turn.role is Role.ASSISTANT and _usable(turn.token_ids, tokenizer):
-        return [*_opening_ids(tokenizer), *turn.token_ids, tokenizer.end_of_turn_id]
-    return [*tokenizer.encode_text(f"{turn.role.capitalize()}: {turn.text.strip()}"), tokenizer.end_of_turn_id]
+        closing = _encode(template.closing(turn.role), tokenizer)
+        return [*_opening_ids(tokenizer), *turn.token_ids, *closing]
+    return _encode(template.turn(turn.role, turn.text), tokenizer)
 
 
 def _usable(ids: Sequence[TokenId], tokenizer: Tokenizer) -> bool:
@@ -179,8 +175,25 @@ def _usable(ids: Sequence[TokenId], tokenizer: Tokenizer) -> bool:
 
 
 def _opening_ids(tokenizer: Tokenizer) -> list[TokenId]:
-    # Ends with the space, as rendered by the template; generated ids follow it.
-    return tokenizer.encode_text(f"{Role.ASSISTANT.capitalize()}: ")
+    # As rendered by the template, to its last space or line break; generated ids follow it.
+    return _encode(tokenizer.template.opening(Role.ASSISTANT), tokenizer)
+
+
+def _encode(pieces: Iterable[Piece], tokenizer: Tokenizer) -> list[TokenId]:
+    """Ids of `pieces`; text from one token to the next is encoded as a whole."""
+    ids: list[TokenId] = []
+    text = ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            text += piece
+            continue
+        token_id = tokenizer.special(piece.text) if isinstance(piece, Special) else tokenizer.end_of_turn_id
+        if token_id is None:
+            text += piece.text if isinstance(piece, Special) else ""
+            continue
+        ids += [*tokenizer.encode_text(text), token_id]
+        text = ""
+    return ids + tokenizer.encode_text(text)
 
 
 def _flatten(parts: Iterable[Sequence[TokenId]]) -> list[TokenId]:

@@ -1,8 +1,8 @@
-"""Text to token ids and back, from a model directory's tokenizer.json.
+"""Text to token ids and back, from a model directory's tokenizer.json or what a GGUF file says (gguf_tokenizer.py).
 
-Knows the `tokenizers` library and byte-level BPE; must not know the chat template (prompt.py) nor any model. The rule
-that everything here serves: text is text. No text given to `encode_text` can become a special token, whatever it
-spells.
+Knows the `tokenizers` library and byte-level BPE; must not know how a prompt is put together (prompt.py) nor any
+model. The rule that everything here serves: text is text. No text given to `encode_text` can become a special token,
+whatever it spells.
 """
 
 import codecs
@@ -15,11 +15,12 @@ from tokenizers import AddedToken
 from tokenizers import Tokenizer as _Backend
 
 from core.errors import AppError, ErrorCode
-from core.inference.config import ModelConfig, TokenId
+from core.inference.config import ModelConfig, TokenId, parse_json_object
+from core.inference.templates import ChatTemplate, choose_template
 
 FILE_NAME = "tokenizer.json"
 MAX_FILE_BYTES = 64 << 20  # the largest published vocabularies (262,144 entries) take about 33 MB
-END_OF_TURN = "<|eot_id|>"
+MAX_TEMPLATE_BYTES = 1 << 20
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PROBE = "Aa 0\n\tGröße 今日は 🚀"
@@ -50,11 +51,13 @@ class StreamDecoder:
 class Tokenizer:
     """The vocabulary of one model. Safe to use from several threads: nothing in it changes after loading."""
 
-    def __init__(self, backend: _Backend, config: ModelConfig) -> None:
-        """Wraps a loaded tokenizer; use `from_directory`, which also checks it."""
+    def __init__(self, backend: _Backend, config: ModelConfig, *, template: ChatTemplate, adds_bos: bool) -> None:
+        """Wraps a loaded tokenizer; use `from_directory` or `checked`, which also check it."""
         self.bos_id = config.bos_token_id
-        self.stop_ids = config.stop_ids
         self.vocab_size = config.vocab_size
+        self.template = template
+        # What a prompt begins with: BOS, or nothing for models that were trained without.
+        self.prefix_ids = (config.bos_token_id,) if adds_bos or template.needs_bos else ()
         self._plain = _without_added_tokens(backend)
         added = backend.get_added_tokens_decoder()
         self._added = {token.content: cast("TokenId", token_id) for token_id, token in added.items()}
@@ -63,6 +66,10 @@ class Tokenizer:
         self._added_text = {id_: b"" if token.special else token.content.encode() for id_, token in added.items()}
         self._specials = frozenset(token.content for token in added.values() if token.special)
         self._added_pattern = _pattern_of(list(added.values()))
+        end_of_turn = self.special(template.end_token) if template.end_token else None
+        # What ends a turn in a prompt; the lowest stop id where the template or the vocabulary has none of its own.
+        self.end_of_turn_id = min(config.stop_ids) if end_of_turn is None else end_of_turn
+        self.stop_ids = config.stop_ids | {self.end_of_turn_id}
 
     @classmethod
     def from_directory(cls, directory: Path, config: ModelConfig) -> "Tokenizer":
@@ -73,7 +80,20 @@ class Tokenizer:
         """
         path = directory / FILE_NAME
         backend = _parse(_read_capped(path), path)
-        tokenizer = cls(backend, config)
+        specials = frozenset(token.content for token in backend.get_added_tokens_decoder().values() if token.special)
+        template = choose_template(config.model_type, _template_text(directory), specials)
+        return cls.checked(backend, config, path, template=template, adds_bos=_adds_bos(backend, config))
+
+    @classmethod
+    def checked(
+        cls, backend: _Backend, config: ModelConfig, path: Path, *, template: ChatTemplate, adds_bos: bool
+    ) -> "Tokenizer":
+        """Wraps `backend` after trying it out; `path` is where it came from.
+
+        Raises:
+            AppError: TOKENIZER_DAMAGED when it is no byte-level BPE that fits `config`.
+        """
+        tokenizer = cls(backend, config, template=template, adds_bos=adds_bos)
         reason = _misfit(backend, tokenizer, config)
         if reason is not None:
             raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=reason)
@@ -88,8 +108,8 @@ class Tokenizer:
         return [id_ for token_id in ids for id_ in self._spelled_out(token_id)]
 
     def encode_rendered(self, text: str) -> list[TokenId]:
-        """Ids of an already rendered prompt: added tokens recognised, exactly one BOS in front."""
-        ids = [self.bos_id]
+        """Ids of an already rendered prompt: added tokens recognised, exactly one BOS in front if the model has one."""
+        ids = list(self.prefix_ids)
         position = 0
         for match in self._added_pattern.finditer(text) if self._added_pattern else ():
             ids += self._encode_plain(text[position : match.start()])
@@ -97,17 +117,11 @@ class Tokenizer:
             position = match.end()
         ids += self._encode_plain(text[position:])
         n_bos = next((i for i, token_id in enumerate(ids) if token_id != self.bos_id), len(ids))
-        return ids[n_bos - 1 :]
+        return ids[max(n_bos - 1, 0) :]
 
     def special(self, token: str) -> TokenId | None:
         """Id of the special token written `token`; None when this vocabulary has none."""
         return self._added[token] if token in self._specials else None
-
-    @property
-    def end_of_turn_id(self) -> TokenId:
-        """What ends a turn in a prompt: `<|eot_id|>`, or the lowest stop id of a vocabulary without it."""
-        token_id = self.special(END_OF_TURN)
-        return min(self.stop_ids) if token_id is None else token_id
 
     def decoder(self) -> StreamDecoder:
         """A new streaming decoder over this vocabulary."""
@@ -217,6 +231,34 @@ def _parse(data: bytes, path: Path) -> _Backend:
     if getattr(backend.model, "dropout", None) is not None:
         backend.model.dropout = None  # BPE dropout is for training: it would make encoding random
     return backend
+
+
+def _adds_bos(backend: _Backend, config: ModelConfig) -> bool:
+    """Tell whether the tokenizer itself puts BOS in front of a text."""
+    try:
+        return list(backend.encode("", add_special_tokens=True).ids[:1]) == [config.bos_token_id]
+    except Exception:  # a post-processor that cannot run; `_misfit` tries everything else
+        return False
+
+
+def _template_text(directory: Path) -> str | None:
+    """Return the chat template of a model directory; None where there is none that can be read: it is only a hint."""
+    try:
+        path = directory / "chat_template.jinja"
+        if path.is_file():
+            return _read_start(path).decode("utf-8")
+        path = directory / "tokenizer_config.json"
+        if not path.is_file():
+            return None
+        text = parse_json_object(_read_start(path), directory, path.name).get("chat_template")
+    except (AppError, OSError, ValueError):
+        return None
+    return text if isinstance(text, str) else None
+
+
+def _read_start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_TEMPLATE_BYTES)
 
 
 def _misfit(backend: _Backend, tokenizer: Tokenizer, config: ModelConfig) -> str | None:

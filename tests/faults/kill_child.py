@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from core.chat import ChatService
 from core.events import CancelToken, Emit, ReplyStats, StopReason, TextDelta
+from core.inference.templates import ChatTemplate
 from core.store.chats import ChatId, ChatStore, MessageId
 from core.store.database import Database
 
@@ -37,7 +38,8 @@ class Generation:
 
 
 class Tokenizer:
-    bos_id = 256
+    template = ChatTemplate.BITNET
+    prefix_ids = (256,)
     end_of_turn_id = 257
     stop_ids = frozenset({257})
     vocab_size = 512

@@ -19,6 +19,7 @@ from core.events import (
 )
 from core.inference.engine import open_engine
 from core.inference.sampling import SamplingParams
+from core.inference.templates import ChatTemplate
 from core.store.chats import ChatId, ChatStore, Message, MessageRole, MessageState
 from core.store.database import Database
 
@@ -46,7 +47,8 @@ class FakeGeneration:
 class FakeTokenizer:
     """One token a byte."""
 
-    bos_id = 256
+    template = ChatTemplate.BITNET
+    prefix_ids = (256,)
     end_of_turn_id = 257
     stop_ids = frozenset({257})
     vocab_size = 512
