@@ -24,6 +24,7 @@ cdef extern from "forward.h" nogil:
     ctypedef enum tern_activation:
         TERN_RELU2
         TERN_SILU
+        TERN_GELU
 
     ctypedef struct tern_matrix:
         const uint8_t *lines
@@ -71,6 +72,55 @@ cdef extern from "forward.h" nogil:
     void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_blocks, int n_lines,
                            const int8_t *x, int n, int8_t *scratch, int32_t *sums)
     double tern_sequential_read(const uint8_t *bytes, size_t n, int n_threads, int rounds)
+
+
+cdef extern from "encoder.h" nogil:
+    ctypedef struct tern_encoder_layer:
+        tern_matrix q
+        tern_matrix k
+        tern_matrix v
+        tern_matrix o
+        tern_matrix gate
+        tern_matrix up
+        tern_matrix down
+        const float *attn_norm
+        const float *ffn_norm
+        const float *q_in
+        const float *k_in
+        const float *v_in
+        const float *o_in
+        const float *gate_in
+        const float *up_in
+        const float *down_in
+        const float *q_head
+        const float *k_head
+        const float *post_attn
+        const float *post_ffn
+        const float *rope_cos
+        const float *rope_sin
+        int window
+
+    ctypedef struct tern_encoder_shape:
+        int hidden
+        int intermediate
+        int n_layers
+        int n_heads
+        int n_kv_heads
+        int head_dim
+        int max_tokens
+        float rms_eps
+        float attention_scale
+        tern_activation activation
+        const float *final_norm
+        tern_encoder_layer *layers
+
+    ctypedef struct tern_encoder:
+        pass
+
+    tern_encoder *tern_encoder_create(const tern_encoder_shape *shape, const tern_kernels *kernels, int n_threads)
+    void tern_encoder_destroy(tern_encoder *encoder)
+    int tern_encoder_run(tern_encoder *encoder, float *x, int n)
+    void tern_encoder_interrupt(tern_encoder *encoder, int on)
 
 
 def kernel_sets():
@@ -237,4 +287,101 @@ cdef class Step:
             raise ValueError("the forward pass is running")
         tern_step_destroy(self._step)
         self._step = NULL
+        self._arrays = None
+
+
+cdef int _encoder_layer(tern_encoder_layer *to, source) except -1:
+    projections = (source.q, source.k, source.v, source.o, source.gate, source.up, source.down)
+    cdef tern_matrix *matrices[7]
+    matrices[:] = [&to.q, &to.k, &to.v, &to.o, &to.gate, &to.up, &to.down]
+    cdef int i
+    for i in range(7):
+        _matrix(matrices[i], projections[i].weights)
+    to.q_in, to.k_in = _floats(source.q.norm), _floats(source.k.norm)
+    to.v_in, to.o_in = _floats(source.v.norm), _floats(source.o.norm)
+    to.gate_in, to.up_in = _floats(source.gate.norm), _floats(source.up.norm)
+    to.down_in = _floats(source.down.norm)
+    to.attn_norm, to.ffn_norm = _floats(source.attn_norm), _floats(source.ffn_norm)
+    to.q_head, to.k_head = _floats(source.q_head_norm), _floats(source.k_head_norm)
+    to.post_attn, to.post_ffn = _floats(source.post_attn_norm), _floats(source.post_ffn_norm)
+    to.rope_cos, to.rope_sin = _floats(source.rope_cos), _floats(source.rope_sin)
+    to.window = source.window
+    return 0
+
+
+cdef int _fill_encoder(tern_encoder_shape *c, shape, weights) except -1:
+    c.hidden = shape.hidden
+    c.intermediate = shape.intermediate
+    c.n_layers = shape.n_layers
+    c.n_heads = shape.n_heads
+    c.n_kv_heads = shape.n_kv_heads
+    c.head_dim = shape.head_dim
+    c.max_tokens = shape.max_tokens
+    c.rms_eps = shape.rms_eps
+    c.attention_scale = shape.attention_scale
+    c.activation = TERN_GELU if shape.activation == "gelu" else TERN_SILU
+    c.final_norm = _floats(weights.final_norm)
+    for i, layer in enumerate(weights.layers):
+        _encoder_layer(&c.layers[<int>i], layer)
+    return 0
+
+
+cdef class EncoderRun:
+    """The encoder in C. Keeps the arrays alive whose addresses C holds."""
+
+    cdef tern_encoder *_encoder
+    cdef object _arrays
+    cdef bint _is_running
+
+    def __cinit__(self, shape, weights, int n_threads, str kernels):
+        cdef tern_encoder_shape c
+        cdef const tern_kernels *found
+        name = kernels.encode("ascii")
+        found = tern_find_kernels(name)
+        if found == NULL:
+            raise ValueError(kernels)
+        self._arrays = weights
+        c.layers = <tern_encoder_layer *>calloc(shape.n_layers, sizeof(tern_encoder_layer))
+        if c.layers == NULL:
+            raise MemoryError("layers")
+        try:
+            _fill_encoder(&c, shape, weights)
+            self._encoder = tern_encoder_create(&c, found, n_threads)
+            if self._encoder == NULL:
+                raise MemoryError("an encoder")
+        except BaseException:
+            free(c.layers)
+            raise
+
+    def __dealloc__(self):
+        tern_encoder_destroy(self._encoder)
+
+    def run(self, float[:, ::1] states):
+        """Run one sequence in place; see Encoder.run."""
+        cdef int finished, n = <int>states.shape[0]
+        cdef tern_encoder *encoder = self._encoder
+        if encoder == NULL or self._is_running:
+            raise ValueError("the encoder is closed or already running")
+        self._is_running = True
+        with nogil:
+            finished = tern_encoder_run(encoder, &states[0, 0], n)
+        self._is_running = False
+        return finished != 0
+
+    def interrupt(self):
+        """Make a running run() return False soon."""
+        if self._encoder != NULL:
+            tern_encoder_interrupt(self._encoder, 1)
+
+    def clear_interrupt(self):
+        """Forget an earlier interrupt()."""
+        if self._encoder != NULL:
+            tern_encoder_interrupt(self._encoder, 0)
+
+    def close(self):
+        """Free the C side and end its threads; not while run() runs."""
+        if self._is_running:
+            raise ValueError("the encoder is running")
+        tern_encoder_destroy(self._encoder)
+        self._encoder = NULL
         self._arrays = None

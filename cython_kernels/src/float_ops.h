@@ -101,11 +101,19 @@ static v16 exp_(v16 x) {
     return v16_mul(p, v16_pow2(n));
 }
 
+/* x / 2 * (1 + tanh(u)) = x / (1 + e^(-2 u)), u = sqrt(2 / pi) * (x + 0.044715 x^3) (torch: gelu, approximate="tanh"). */
+static v16 gelu_(v16 x) {
+    v16 cube = v16_mul(v16_mul(x, x), x);
+    v16 u = v16_mul(v16_set1(0.797884561f), v16_add(x, v16_mul(v16_set1(0.044715f), cube)));
+    return v16_div(x, v16_add(v16_set1(1.0f), exp_(v16_mul(v16_set1(-2.0f), u))));
+}
+
 static v16 activate_(v16 gate, tern_activation activation) {
     if (activation == TERN_RELU2) {
         v16 positive = v16_max(gate, v16_zero());
         return v16_mul(positive, positive);
     }
+    if (activation == TERN_GELU) return gelu_(gate);
     return v16_div(gate, v16_add(v16_set1(1.0f), exp_(v16_sub(v16_zero(), gate))));
 }
 
@@ -165,14 +173,17 @@ static void score_block_(const float *q[4], const float *keys, size_t head_dim, 
     v16_store(out[3], v16_mul(s3, scale));
 }
 
-/* Scores to weights e^(score - max), in place, zero past the last position; returns 1 / their sum. */
-static float softmax_(float *scores, size_t n) {
+/* Scores to weights e^(score - max), in place, zero past the last position and at the first `n_skipped`; returns
+ * 1 / their sum. */
+static float softmax_(float *scores, size_t n_skipped, size_t n) {
     size_t padded = (n + 15) / 16 * 16;
+    for (size_t i = 0; i < n_skipped; i++) scores[i] = -FLT_MAX;
     for (size_t i = n; i < padded; i++) scores[i] = -FLT_MAX;
     v16 largest = v16_load(scores);
     for (size_t i = 16; i < padded; i += 16) largest = v16_max(largest, v16_load(scores + i));
     v16 most = v16_set1(max16_(largest)), sum = v16_zero();
     for (size_t i = 0; i < padded; i += 16) v16_store(scores + i, exp_(v16_sub(v16_load(scores + i), most)));
+    for (size_t i = 0; i < n_skipped; i++) scores[i] = 0.0f;
     for (size_t i = n; i < padded; i++) scores[i] = 0.0f;
     for (size_t i = 0; i < padded; i += 16) sum = v16_add(sum, v16_load(scores + i));
     return 1.0f / tree16_(sum);
@@ -225,7 +236,7 @@ static void attend_(const tern_attention *a) {
     }
     for (int g = 0; g < a->n_queries; g++) {
         float *scores = a->scores + (size_t)g * padded;
-        v16 inverse = v16_set1(softmax_(scores, n));
+        v16 inverse = v16_set1(softmax_(scores, (size_t)a->n_skipped, n));
         weigh_values_(scores, a->values, n, dim, inverse, a->out + (size_t)g * dim);
     }
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "clock.h"
+#include "partition.h"
 
 enum {
-    MAX_BATCH = 64, /* tokens that one step carries: their activations stay in the second-level cache */
-    ALIGNMENT = 64
+    MAX_BATCH = 64 /* tokens that one step carries: their activations stay in the second-level cache */
 };
 
 struct tern_step {
@@ -42,26 +42,7 @@ struct tern_step {
     size_t scores_of_thread;
 };
 
-typedef struct {
-    int from, to;
-} range;
-
-static range share_(int n, int thread, int n_threads) {
-    range r = {(int)((int64_t)n * thread / n_threads), (int)((int64_t)n * (thread + 1) / n_threads)};
-    return r;
-}
-
-static int padded_(int rows) { return (rows + TERN_BLOCK_ROWS - 1) / TERN_BLOCK_ROWS * TERN_BLOCK_ROWS; }
-
-static int larger_(int a, int b) { return a > b ? a : b; }
-
 /* ---- creation ---- */
-
-static size_t carve_(size_t *used, size_t n_bytes) {
-    size_t at = *used;
-    *used = (at + n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return at;
-}
 
 static int allocate_(tern_step *step) {
     const tern_shape *s = &step->s;
@@ -75,9 +56,9 @@ static int allocate_(tern_step *step) {
     size_t gated = carve_(&used, batch * (size_t)s->intermediate);
     size_t q8 = carve_(&used, MAX_BATCH * (size_t)step->widest);
     size_t scores = carve_(&used, n_threads * step->scores_of_thread * sizeof(float));
-    step->memory = malloc(used + ALIGNMENT);
+    step->memory = malloc(used + TERN_ALIGNMENT);
     if (!step->memory) return 0;
-    char *base = step->memory + (ALIGNMENT - (uintptr_t)step->memory % ALIGNMENT);
+    char *base = step->memory + (TERN_ALIGNMENT - (uintptr_t)step->memory % TERN_ALIGNMENT);
     step->x = (float *)(base + x);
     step->normed = (float *)(base + normed);
     step->qkv = (float *)(base + qkv);

@@ -29,7 +29,7 @@ enum {
     TERN_MAX_INPUTS = 65536
 };
 
-typedef enum { TERN_RELU2 = 0, TERN_SILU = 1 } tern_activation;
+typedef enum { TERN_RELU2 = 0, TERN_SILU = 1, TERN_GELU = 2 } tern_activation; /* GELU in its tanh form */
 
 /* Where attention for one token and one KV head reads and writes. */
 typedef struct {
@@ -41,7 +41,8 @@ typedef struct {
     int n_queries;
     int head_dim;
     int n_positions;
-    float scale; /* 1 / sqrt(head_dim) */
+    float scale;   /* 1 / sqrt(head_dim) */
+    int n_skipped; /* positions at the front, fewer than 16, that the query does not see */
 } tern_attention;
 
 typedef struct {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encoder.h"
 #include "forward.h"
 #include "pack.h"
 
@@ -78,7 +79,7 @@ static void floats_(const tern_kernels *k, const tern_kernels *reference) {
         same_(k->name, "scale_rows", got, want, bytes);
         k->rms_norm(x, w, count, 1e-5f, got), reference->rms_norm(x, w, count, 1e-5f, want);
         same_(k->name, "rms_norm", got, want, bytes);
-        for (int a = TERN_RELU2; a <= TERN_SILU; a++) {
+        for (int a = TERN_RELU2; a <= TERN_GELU; a++) {
             k->gate_rows(raw, 0.0007f, up, 0.01f, 5, (tern_activation)a, count, got);
             reference->gate_rows(raw, 0.0007f, up, 0.01f, 5, (tern_activation)a, count, want);
             same_(k->name, "gate_rows", got, want, bytes);
@@ -98,7 +99,7 @@ static void attention_(const tern_kernels *k, const tern_kernels *reference) {
     for (int i = 0; i < HEADS * DIM; i++) q[i] = real_();
     for (int i = 0; i < POSITIONS * DIM; i++) keys[i] = real_(), values[i] = real_();
     for (int n = 1; n <= POSITIONS; n += 5) {
-        tern_attention a = {q, keys, values, scores, got, HEADS, DIM, n, 0.11f};
+        tern_attention a = {q, keys, values, scores, got, HEADS, DIM, n, 0.11f, n > 16 ? n % 16 : 0};
         k->attend(&a);
         a.out = want;
         reference->attend(&a);
@@ -170,6 +171,44 @@ static void whole_step_(const tern_kernels *const *sets) {
     }
 }
 
+static void encode_(const tern_encoder_shape *shape, const tern_kernels *k, int n_threads, float *x) {
+    tern_encoder_shape s = *shape;
+    s.layers = malloc(LAYERS * sizeof *s.layers);
+    memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
+    tern_encoder *encoder = tern_encoder_create(&s, k, n_threads);
+    for (int n = CONTEXT; n > 0; n /= 5) { /* a shorter sequence follows a longer one through the same memory */
+        for (int i = 0; i < n * HIDDEN; i++) x[i] = (float)(i * 37 % 101) / 50.0f - 1.0f;
+        if (!tern_encoder_run(encoder, x, n)) n_bad++;
+        x += n * HIDDEN;
+    }
+    tern_encoder_destroy(encoder);
+}
+
+static void whole_encoder_(const tern_kernels *const *sets) {
+    enum { ATTENTION = HEADS * DIM, KV = KV_HEADS * DIM, SIZE = 2 * CONTEXT * HIDDEN };
+    static float want[SIZE], got[SIZE];
+    tern_encoder_layer layers[LAYERS];
+    for (int i = 0; i < LAYERS; i++) {
+        layers[i] = (tern_encoder_layer){
+            matrix_(ATTENTION, HIDDEN), matrix_(KV, HIDDEN), matrix_(KV, HIDDEN), matrix_(HIDDEN, ATTENTION),
+            matrix_(INNER, HIDDEN), matrix_(INNER, HIDDEN), matrix_(HIDDEN, INNER), ones_(HIDDEN), ones_(HIDDEN),
+            ones_(HIDDEN), ones_(HIDDEN), ones_(HIDDEN), ones_(ATTENTION), ones_(HIDDEN), ones_(HIDDEN), ones_(INNER),
+            ones_(DIM), ones_(DIM), i ? ones_(HIDDEN) : NULL, i ? ones_(HIDDEN) : NULL, ones_(CONTEXT * DIM / 2),
+            ones_(CONTEXT * DIM / 2), i ? 0 : 21};
+    }
+    for (int a = TERN_SILU; a <= TERN_GELU; a++) {
+        tern_encoder_shape shape = {HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, DIM, CONTEXT, 1e-6f, 0.2f,
+                                    (tern_activation)a, ones_(HIDDEN), layers};
+        encode_(&shape, &tern_kernels_scalar, 1, want);
+        for (int i = 0; sets[i]; i++) {
+            for (int n_threads = 1; n_threads <= 4; n_threads++) {
+                encode_(&shape, sets[i], n_threads, got);
+                same_(sets[i]->name, "the whole encoder", got, want, sizeof got);
+            }
+        }
+    }
+}
+
 int main(void) {
     const tern_kernels *const *sets = tern_available_kernels();
     for (int i = 0; sets[i]; i++) {
@@ -178,6 +217,7 @@ int main(void) {
         attention_(sets[i], &tern_kernels_scalar);
     }
     whole_step_(sets);
+    whole_encoder_(sets);
     for (int i = 0; sets[i]; i++) printf("%s%s", i ? " " : "", sets[i]->name);
     printf(n_bad ? ": %d differences\n" : ": equal bits\n", n_bad);
     return n_bad != 0;
