@@ -1,4 +1,4 @@
-"""`tern inspect`: what a model directory holds and whether it may be loaded."""
+"""`tern inspect`: what a model directory or a .gguf file holds and whether it may be loaded."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, _paths: AppPaths, out: Output) -> int:
-    """Report on the model directory of the command line.
+    """Report on the model of the command line.
 
     Raises:
         AppError: why the model must not be loaded, after the report was written.
@@ -55,17 +55,18 @@ def _report(arguments: argparse.Namespace, out: Output) -> "ModelReport":
 
 def _with_tokenizer(report: "ModelReport") -> "ModelReport":
     """Return `report` with the vocabulary tried out, where there is one."""
+    from core.inference.formats import read_tokenizer
     from core.inference.inspect import Check
-    from core.inference.tokenizer import Tokenizer
 
     if report.config is None or not report.has_tokenizer:
         return report
     try:
-        Tokenizer.from_directory(report.path, report.config)
+        tokenizer = read_tokenizer(report.path)
     except AppError as error:
         checks = (*report.checks, Check("vocabulary", False, str(error)))
         return replace(report, checks=checks, error=report.error or error)
-    return replace(report, checks=(*report.checks, Check("vocabulary", True, "encodes and decodes text")))
+    detail = f"encodes and decodes text, chat template {tokenizer.template.value}"
+    return replace(report, checks=(*report.checks, Check("vocabulary", True, detail)))
 
 
 def _write(report: "ModelReport", out: Output) -> None:
@@ -77,7 +78,7 @@ def _write(report: "ModelReport", out: Output) -> None:
             ("format", report.format),
             ("files", f"{', '.join(report.files) or 'none'} ({bytes_in_words(report.file_bytes)})"),
             ("memory", f"about {bytes_in_words(report.memory_bytes)} with the whole context"),
-            ("tokenizer", "tokenizer.json" if report.has_tokenizer else "missing"),
+            ("tokenizer", _tokenizer(report)),
         ]
     for name, value in rows:
         out.line(f"{name:<13}{' '.join(value.split())}")
@@ -97,6 +98,12 @@ def _rows_of_config(config: "ModelConfig") -> list[tuple[str, str]]:
         ("vocabulary", f"{config.vocab_size:,} tokens"),
         ("context", f"{config.max_position_embeddings:,} tokens"),
     ]
+
+
+def _tokenizer(report: "ModelReport") -> str:
+    if not report.has_tokenizer:
+        return "missing"
+    return "in the model's file" if report.format.startswith("GGUF") else "tokenizer.json"
 
 
 def _sub_norms(config: "ModelConfig") -> str:

@@ -175,7 +175,9 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="PATH", type=_path, required=True, help="the model's directory")
+    parser.add_argument(
+        "--model", metavar="PATH", type=_path, required=True, help="the model's directory or .gguf file"
+    )
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--ids", metavar="1,2,...", help="the token ids to read, taken as they are")
     given.add_argument("--text", metavar="TEXT", help="the text to read; the start token is put in front")
@@ -187,13 +189,15 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="PATH", type=_path, help="the model's directory")
+    parser.add_argument("path", metavar="PATH", type=_path, help="the model's directory or .gguf file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model", metavar="PATH", type=_path, help="the directory of the model to measure")
+    which.add_argument(
+        "--model", metavar="PATH", type=_path, help="the directory or .gguf file of the model to measure"
+    )
     which.add_argument("--synthetic", choices=("2b4t",), help="random weights of a known model's exact shapes")
     parser.add_argument(
         "--threads", metavar="1,2", type=_thread_list, help="numbers of threads to try (default: 1 and all cores)"

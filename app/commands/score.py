@@ -43,14 +43,14 @@ def run(arguments: argparse.Namespace, _paths: AppPaths, out: Output) -> int:
 
 
 def _ids(arguments: argparse.Namespace) -> "Sequence[TokenId]":
-    from core.inference.config import TokenId, load_config
-    from core.inference.tokenizer import Tokenizer
+    from core.inference.config import TokenId
+    from core.inference.formats import read_tokenizer
 
     if arguments.ids is not None:
         return [TokenId(number) for number in token_ids(arguments.ids)]
-    tokenizer = Tokenizer.from_directory(arguments.model, load_config(arguments.model))
+    tokenizer = read_tokenizer(arguments.model)
     text = tokenizer.encode_text(arguments.text)
-    return [tokenizer.bos_id, *text] if text else []
+    return [*tokenizer.prefix_ids, *text] if text else []
 
 
 def _score(arguments: argparse.Namespace, ids: "Sequence[TokenId]", out: Output) -> "NDArray[np.float32]":

@@ -1,6 +1,7 @@
-"""What a model directory holds and whether it may be loaded, told without loading it.
+"""What a model directory or a .gguf file holds and whether it may be loaded, told without loading it.
 
-Knows the order of the checks; the checks themselves are those of loading (config.py, safetensors.py, weights.py).
+Knows the order of the checks; the checks themselves are those of loading (config.py, safetensors.py, weights.py, and
+gguf.py, gguf_model.py, gguf_tokenizer.py).
 """
 
 from collections.abc import Callable
@@ -11,6 +12,10 @@ from pathlib import Path
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit
 from core.inference.config import ModelConfig, load_config
+from core.inference.formats import gguf_path
+from core.inference.gguf import GgufFile
+from core.inference.gguf_model import GgufReader, check_gguf_tensors, format_name, gguf_config
+from core.inference.gguf_tokenizer import gguf_tokenizer
 from core.inference.safetensors import TensorFiles
 from core.inference.weights import (
     TensorReader,
@@ -36,10 +41,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """What is known about a model directory; sizes are 0 and names empty where the files do not tell."""
+    """What is known about a model; sizes are 0 and names empty where the files do not tell."""
 
     path: Path
-    format: str  # "safetensors, packed 2-bit" or "safetensors, bfloat16 masters"
+    format: str  # "safetensors, packed 2-bit", "GGUF, I2_S weights, F16 embedding"
     config: ModelConfig | None  # None when config.json was refused
     n_parameters: int
     files: tuple[str, ...]
@@ -51,16 +56,16 @@ class ModelReport:
 
 
 def inspect_model(
-    directory: Path,
+    path: Path,
     *,
     deep: bool = False,
     cancel: CancelToken | None = None,
     emit: Emit | None = None,
 ) -> ModelReport:
-    """Look at the model in `directory` and say what would refuse it.
+    """Look at the model at `path` and say what would refuse it.
 
     Args:
-        directory: a model directory; need not exist.
+        path: a model directory or a .gguf file; need not exist.
         deep: also read every value: NaN, scales, code 3. Takes as long as loading, with little memory.
         cancel: for deep.
         emit: gets LoadProgress when deep.
@@ -68,7 +73,7 @@ def inspect_model(
     Raises:
         Interrupted: `cancel` was cancelled.
     """
-    inspection = _Inspection(directory)
+    inspection = _Inspection(path)
     inspection.run(deep=deep, cancel=cancel or CancelToken(), emit=emit or _ignore)
     return inspection.report()
 
@@ -76,8 +81,9 @@ def inspect_model(
 class _Inspection:
     """Runs the checks in order; those that stand on a failed one are left out."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._format = ""
         self._config: ModelConfig | None = None
         self._files: tuple[str, ...] = ()
         self._file_bytes = 0
@@ -86,12 +92,24 @@ class _Inspection:
         self._error: AppError | None = None
 
     def run(self, *, deep: bool, cancel: CancelToken, emit: Emit) -> None:
+        try:
+            gguf = gguf_path(self._path)
+        except AppError as error:
+            self._refuse("files", error)
+            return
+        if gguf is None:
+            self._run_directory(deep, cancel, emit)
+        else:
+            self._run_gguf(gguf, deep, cancel, emit)
+
+    def _run_directory(self, deep: bool, cancel: CancelToken, emit: Emit) -> None:
         if not self._check("config", self._read_config) or self._config is None:
             return
         config = self._config
-        self._check("tokenizer", self._find_tokenizer)
+        self._format = "safetensors, packed 2-bit" if config.is_packed else "safetensors, bfloat16 masters"
+        self._has_tokenizer = self._check("tokenizer", self._find_tokenizer)
         try:
-            files = TensorFiles(self._directory)
+            files = TensorFiles(self._path)
         except AppError as error:
             self._refuse("files", error)
             return
@@ -101,11 +119,27 @@ class _Inspection:
             if self._check("tensors", lambda: _compare(files, config)) and deep:
                 self._check("values", lambda: _read_values(TensorReader(files, config, cancel, emit), config))
 
+    def _run_gguf(self, path: Path, deep: bool, cancel: CancelToken, emit: Emit) -> None:
+        try:
+            file = GgufFile(path)
+        except AppError as error:
+            self._refuse("files", error)
+            return
+        with file:
+            self._files, self._file_bytes, self._format = (path.name,), file.tensor_bytes, format_name(file)
+            self._checks.append(Check("files", True, f"{path.name}, {file.file_bytes} bytes"))
+            if not self._check("config", lambda: self._gguf_config(file)) or self._config is None:
+                return
+            config = self._config
+            self._has_tokenizer = self._check("tokenizer", lambda: _gguf_vocabulary(file, config))
+            if self._check("tensors", lambda: _compare_gguf(file, config)) and deep:
+                self._check("values", lambda: _read_gguf_values(GgufReader(file, config, cancel, emit), config))
+
     def report(self) -> ModelReport:
         config = self._config
         return ModelReport(
-            path=self._directory,
-            format="" if config is None else _format(config),
+            path=self._path,
+            format=self._format,
             config=config,
             n_parameters=0 if config is None else count_parameters(config),
             files=self._files,
@@ -129,14 +163,17 @@ class _Inspection:
         self._error = self._error or error
 
     def _read_config(self) -> str:
-        self._config = load_config(self._directory)
+        self._config = load_config(self._path)
         return self._config.architecture
 
     def _find_tokenizer(self) -> str:
-        if not (self._directory / TOKENIZER_FILE).is_file():
-            raise AppError(ErrorCode.TOKENIZER_MISSING, path=self._directory)
-        self._has_tokenizer = True
+        if not (self._path / TOKENIZER_FILE).is_file():
+            raise AppError(ErrorCode.TOKENIZER_MISSING, path=self._path)
         return TOKENIZER_FILE
+
+    def _gguf_config(self, file: GgufFile) -> str:
+        self._config = gguf_config(file)
+        return self._config.architecture
 
 
 def count_parameters(config: ModelConfig) -> int:
@@ -145,10 +182,6 @@ def count_parameters(config: ModelConfig) -> int:
     specs = expected_tensors(config).items()
     rest = sum(prod(spec.shape) for name, spec in specs if "_proj." not in name)
     return linear + rest
-
-
-def _format(config: ModelConfig) -> str:
-    return "safetensors, packed 2-bit" if config.is_packed else "safetensors, bfloat16 masters"
 
 
 def _compare(files: TensorFiles, config: ModelConfig) -> str:
@@ -171,6 +204,31 @@ def _read_values(reader: TensorReader, config: ModelConfig) -> str:
         else:
             reader.quantized(stem)
     return "finite, scales positive, codes 0 to 2"
+
+
+def _gguf_vocabulary(file: GgufFile, config: ModelConfig) -> str:
+    template = gguf_tokenizer(file, config).template
+    return f"{config.vocab_size} tokens in {file.path.name}, chat template {template.value}"
+
+
+def _compare_gguf(file: GgufFile, config: ModelConfig) -> str:
+    check_gguf_tensors(file, config)
+    return f"{len(file.tensors)} tensors"
+
+
+def _read_gguf_values(reader: GgufReader, config: ModelConfig) -> str:
+    """Read every tensor as loading does, keeping none."""
+    reader.check_layout()
+    for name in expected_tensors(config):
+        if "_proj." in name:
+            if name.endswith(".weight"):
+                reader.check_codes(name.removesuffix(".weight"))
+        elif "norm" in name:
+            reader.floats(name)
+        else:
+            reader.check_bits(name)
+    rounded = [f"{n} values of {name} rounded to bfloat16" for name, n in reader.n_rounded.items() if n]
+    return ", ".join(["finite, scales positive, codes 0 to 2", *rounded])
 
 
 def _ignore(event: object) -> None:

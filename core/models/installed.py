@@ -1,6 +1,7 @@
-"""Which model directories are on this computer, and which of them is to answer.
+"""Which models are on this computer, and which of them is to answer.
 
-Knows what a model directory looks like from outside; must not read what is in its files (core/inference does).
+Knows what a model directory and a .gguf file look like from outside; must not read what is in them (core/inference
+does).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from core.errors import AppError, ErrorCode
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model directory; `name` is the directory's."""
+    """A model directory or a .gguf file; `name` is the directory's or the file's."""
 
     name: str
     path: Path
@@ -20,9 +21,21 @@ class InstalledModel:
 
 
 def is_model_directory(path: Path) -> bool:
-    """True for a directory with config.json and at least one file of weights; false where it cannot be read."""
+    """True for a directory with config.json and at least one file of weights, or with one .gguf file.
+
+    False where it cannot be read.
+    """
     try:
-        return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
+        has_tensors = (path / "config.json").is_file() and any(path.glob("*.safetensors"))
+        return has_tensors or sum(is_gguf_file(entry) for entry in path.iterdir()) == 1
+    except OSError:
+        return False
+
+
+def is_gguf_file(path: Path) -> bool:
+    """True for an ordinary file that is called .gguf; false where it cannot be read."""
+    try:
+        return path.suffix.lower() == ".gguf" and path.is_file()
     except OSError:
         return False
 
@@ -49,7 +62,7 @@ def installed_models(
 def resolve_model(setting: str, installed: Sequence[InstalledModel]) -> InstalledModel:
     """Return the chosen model: `setting` is a path, the name of an installed model, or "" for the starter model.
 
-    What is in the directory is judged when it is loaded.
+    A path names a directory or a .gguf file; what is in it is judged when it is loaded.
 
     Raises:
         AppError: MODEL_NOT_FOUND, or MODEL_NONE_CHOSEN when none is set and there is no starter model.
@@ -62,17 +75,17 @@ def resolve_model(setting: str, installed: Sequence[InstalledModel]) -> Installe
     named = _first(model for model in installed if setting in (model.name, str(model.path)))
     if named is not None:
         return named
-    path = _directory_of(setting)
+    path = _path_of(setting)
     if path is None:
         raise AppError(ErrorCode.MODEL_NOT_FOUND, path=setting)
     return InstalledModel(path.name, path, is_starter=False)
 
 
-def _directory_of(setting: str) -> Path | None:
-    """Return the directory that `setting` names, absolute; None when there is none or the text is no path."""
+def _path_of(setting: str) -> Path | None:
+    """Return the directory or .gguf file that `setting` names, absolute; None for neither, or when it is no path."""
     try:
         path = Path(setting).expanduser().absolute()
-        return path if path.is_dir() else None
+        return path if path.is_dir() or is_gguf_file(path) else None
     except (OSError, ValueError, RuntimeError):  # too long, a NUL, no home directory
         return None
 
