@@ -188,11 +188,14 @@ class Theme(QObject):
 
     def apply(self) -> None:
         """Give palette, font and stylesheet to the application and tell the listeners."""
-        self._shown = (self.tokens, self._percent)
+        before, self._shown = self._shown, (self.tokens, self._percent)
         app = QApplication.instance()
         if isinstance(app, QApplication):
-            app.setPalette(palette(self.tokens))
-            app.setFont(self.font())
+            # Each of the three polishes every widget again; only what changed is set.
+            if before is None or before[0] != self.tokens:
+                app.setPalette(palette(self.tokens))
+            if before is None or before[1] != self._percent:
+                app.setFont(self.font())
             app.setStyleSheet(build_stylesheet(self.tokens, SIZES, self.px))
         self.changed.emit()
 
