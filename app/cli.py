@@ -90,6 +90,7 @@ def _window(paths: AppPaths, out: Output) -> int:
     out.note(f"tern: {problem}; this is the terminal chat (tern --help for more)")
     arguments = build_parser().parse_args(["chat"])
     arguments.data_dir = paths.data
+    arguments.shows_sample = True  # where nothing is typed and nothing is piped in
     return _command(arguments, paths, out)
 
 

@@ -11,6 +11,12 @@ from app.plain_text import PlainLabel
 from app.theme import SIZES
 
 SENTENCE = "A private assistant that runs on this computer. Nothing you write leaves it."
+STARTER_EXAMPLES = (
+    "What can Tern do?",
+    "How do I get the full model?",
+    "What does the temperature setting do?",
+    "Does anything leave my computer?",
+)
 EXAMPLES = (
     "Explain how tides work in five sentences.",
     "Write a friendly mail that moves a meeting to Thursday.",
@@ -28,12 +34,20 @@ class ExampleButton(QPushButton):
         self.setAccessibleName(text)
         label = PlainLabel(text, wrap=True, parent=self)
         label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.text_shown = text
+        self._label = label
         self._inside = QVBoxLayout(self)
         self._inside.setContentsMargins(SIZES.space_4, SIZES.space_3, SIZES.space_4, SIZES.space_3)
         self._inside.addWidget(label)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
+
+    def show_text(self, text: str) -> None:
+        """Offer another example."""
+        self.text_shown = text
+        self._label.setText(text)
+        self.setAccessibleName(text)
 
     def heightForWidth(self, width: int) -> int:
         """Return the height of the wrapped words."""
@@ -58,6 +72,7 @@ class EmptyState(QWidget):
         super().__init__(parent)
         self.setObjectName("emptyState")
         self._model = PlainLabel(kind="secondary", wrap=True)
+        self._examples = [self._example(text) for text in EXAMPLES]
         self._choose = QPushButton("Open a model folder…")
         self._choose.clicked.connect(self.model_requested)
         self._arrange()
@@ -65,6 +80,9 @@ class EmptyState(QWidget):
     def show_model(self, state: ModelState) -> None:
         """Tell the state of the model in one line."""
         self._model.setText(state.sentence)
+        is_starter = state.model is not None and state.model.is_starter  # it knows Tern and little else
+        for button, example in zip(self._examples, STARTER_EXAMPLES if is_starter else EXAMPLES, strict=True):
+            button.show_text(example)
         self._choose.setVisible(not state.is_ready and not state.is_loading)
 
     def _arrange(self) -> None:
@@ -78,8 +96,8 @@ class EmptyState(QWidget):
         inside.addSpacing(SIZES.space_4)
         grid = QGridLayout()
         grid.setSpacing(SIZES.space_2)
-        for index, example in enumerate(EXAMPLES):
-            grid.addWidget(self._example(example), index // 2, index % 2)
+        for index, button in enumerate(self._examples):
+            grid.addWidget(button, index // 2, index % 2)
         inside.addLayout(grid)
         inside.addSpacing(SIZES.space_4)
         inside.addWidget(self._model)
@@ -95,7 +113,7 @@ class EmptyState(QWidget):
         outside.addLayout(centre)
         outside.addStretch(3)
 
-    def _example(self, text: str) -> QPushButton:
+    def _example(self, text: str) -> ExampleButton:
         button = ExampleButton(text)
-        button.clicked.connect(lambda: self.example_chosen.emit(text))
+        button.clicked.connect(lambda: self.example_chosen.emit(button.text_shown))
         return button

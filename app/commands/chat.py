@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from core.inference.engine import Engine
 
 PROMPT: Final = "> "
+SAMPLE_QUESTION: Final = "What can you do?"
+SAMPLE_END: Final = 'To go on: tern chat in a terminal, tern ask "YOUR QUESTION" anywhere, tern --help for more.'
 HELP: Final = """\
 /new           begin a new conversation
 /system TEXT   tell the model something first, from the next answer on; without TEXT: show it
@@ -52,7 +54,12 @@ def run(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:
             model.get()
             saved = "not saved" if arguments.no_history else "saved"
             out.line(f"{model.directory.name}, {saved}. /help lists the commands, Ctrl-D leaves.")
-        return _Chat(conversation, settings.text("system_prompt"), lines, out).run()
+        chat = _Chat(conversation, settings.text("system_prompt"), lines, out)
+        code = chat.run()
+        if chat.n_messages == 0 and not lines.is_interactive and getattr(arguments, "shows_sample", False):
+            sample = UnsavedConversation(model.get, sampling_params(settings))
+            return _Chat(sample, settings.text("system_prompt"), lines, out).show_sample()
+        return code
 
 
 class LazyEngine:
@@ -143,6 +150,7 @@ class _Chat:
         self._system = system
         self._lines = lines
         self._out = out
+        self.n_messages = 0
         self._n_interrupts = 0  # in a row
         self._has_failed = False
 
@@ -159,12 +167,22 @@ class _Chat:
                 return EXIT_BAD_INPUT if self._has_failed and not self._lines.is_interactive else EXIT_OK
             if text.strip() and not text.startswith("/"):
                 self._n_interrupts = 0
+                self.n_messages += 1
                 reason = self._answer(text)
                 self._out.check_open()
                 if reason is StopReason.CANCELLED:
                     self._n_interrupts = 1
                     if not self._lines.is_interactive:
                         return EXIT_INTERRUPTED
+
+    def show_sample(self) -> int:
+        """Answer one question of our own, for a person who is not at a terminal, and say how to go on."""
+        self._out.line(PROMPT + SAMPLE_QUESTION)
+        reason = self._answer(SAMPLE_QUESTION)
+        if reason is StopReason.CANCELLED:
+            return EXIT_INTERRUPTED
+        self._out.line(SAMPLE_END)
+        return EXIT_BAD_INPUT if self._has_failed else EXIT_OK
 
     def _leaves(self) -> bool:
         """True when Ctrl-C at the prompt is the second in a row; else say what a second one does."""

@@ -62,6 +62,18 @@ def test_without_a_screen_one_line_says_so_and_the_chat_reads_the_pipe(tmp_path:
         assert (data / "history.sqlite3").exists()
 
 
+def test_without_a_screen_and_a_terminal_one_sample_question_is_answered(tmp_path: Path) -> None:
+    hidden = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"), "")
+    (tmp_path / "settings.json").write_text(json.dumps({"model_path": str(MODEL), "max_tokens": 3}), encoding="utf-8")
+    ended = run_tern("--data-dir", tmp_path, env=hidden, stdin=b"")
+    if sys.platform.startswith("linux"):
+        assert ended.code == 0
+        shown = ended.out.splitlines()
+        assert shown[0] == "> What can you do?"
+        assert len(shown) >= 3
+        assert "tern ask" in shown[-1]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="arguments are always text there")
 def test_arguments_that_are_no_text_are_refused() -> None:
     command = [sys.executable, "-m", "app", "ask", b"\xff\xfe"]
