@@ -138,7 +138,7 @@ def _ended_by(error: BaseException, paths: AppPaths, out: Output) -> int:
         case KeyboardInterrupt():
             out.wipe_status()
             return EXIT_INTERRUPTED
-        case OutputClosed():
+        case OutputClosed() | BrokenPipeError():  # the second one from argparse, which writes help by itself
             return EXIT_OUTPUT_CLOSED
         case _:
             where = f"details are in {paths.logs}" if log_unexpected(error, paths) else "nothing could be logged"

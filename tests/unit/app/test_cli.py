@@ -136,6 +136,7 @@ def test_a_screen_is_told_by_the_environment(environ: dict[str, str], platform: 
         (cli.UsageError("no\nsuch thing"), 2),
         (KeyboardInterrupt(), 130),
         (cli.OutputClosed(), 141),
+        (BrokenPipeError(), 141),
         (ZeroDivisionError("what was said in a chat"), 70),
     ],
 )
