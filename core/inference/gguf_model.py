@@ -104,8 +104,9 @@ def gguf_config(file: GgufFile) -> ModelConfig:
     kv_key = f"{prefix}attention.head_count_kv"
     hidden = keys.integer(f"{prefix}embedding_length", 16, MAX_WIDTH)
     vocab = _vocab_size(keys, prefix)
-    eos = TokenId(keys.integer("tokenizer.ggml.eos_token_id", 0, vocab - 1))
-    has_bos = "tokenizer.ggml.bos_token_id" in file.metadata
+    ends = keys.token_ids("tokenizer.ggml.eos_token_id", vocab)
+    if not ends:
+        raise keys.damaged("tokenizer.ggml.eos_token_id is missing")
     config = ModelConfig(
         model_type=family,
         architecture=ARCHITECTURES[family],
@@ -123,8 +124,8 @@ def gguf_config(file: GgufFile) -> ModelConfig:
         tie_word_embeddings="output.weight" not in file.tensors,
         has_sub_norms=family == "bitnet",
         scale_divides=False,
-        bos_token_id=TokenId(keys.integer("tokenizer.ggml.bos_token_id", 0, vocab - 1)) if has_bos else eos,
-        stop_ids=frozenset({eos} | _named_stops(keys, vocab)),
+        bos_token_id=min(keys.token_ids("tokenizer.ggml.bos_token_id", vocab) or ends),  # unused where there is none
+        stop_ids=frozenset(ends | _named_stops(keys, vocab)),
     )
     check_sizes(keys, config)
     return config

@@ -14,7 +14,7 @@ from core.inference.config import ModelConfig
 from core.inference.gguf import GgufFile
 from core.inference.gguf_model import CONTROL_TOKEN
 from core.inference.templates import ChatTemplate, choose_template
-from core.inference.tokenizer import Tokenizer
+from core.inference.tokenizer import Tokenizer, byte_alphabet
 
 # Names of tokenizer.ggml.pre that llama.cpp and its forks map to the Llama-3 expression with ignore_merges
 # (llm_load_vocab). The official 2B4T file has no such key.
@@ -41,6 +41,8 @@ def gguf_tokenizer(file: GgufFile, config: ModelConfig) -> Tokenizer:
     inside |= {text: i for i, text in added.items() if i < _first_outside(types)}
     if len({*inside, *added.values()}) != np.count_nonzero(types != _UNUSED):
         raise _damaged(file, "two tokens of the same text")
+    if not inside.keys() >= {chr(code) for code in byte_alphabet()}:
+        raise _damaged(file, "some bytes have no token")
     backend = _backend(file, inside, merges)
     _add(file, backend, added, control)
     specials = frozenset(text for i, text in added.items() if control[i])
@@ -125,10 +127,9 @@ def _template_text(file: GgufFile, config: ModelConfig) -> str | None:
 
 
 def _adds_bos(file: GgufFile, template: ChatTemplate) -> bool:
-    """Tell whether plain text gets a BOS: as the file says, and without that only where the template needs one."""
+    """Tell whether a prompt begins with BOS: where the template or the file says so, and there is one."""
     said = file.metadata.get("tokenizer.ggml.add_bos_token")
-    has_bos = "tokenizer.ggml.bos_token_id" in file.metadata
-    return has_bos and (said if isinstance(said, bool) else template.needs_bos)
+    return "tokenizer.ggml.bos_token_id" in file.metadata and (template.needs_bos or said is True)
 
 
 def _damaged(file: GgufFile, reason: str) -> AppError:

@@ -57,7 +57,7 @@ class Tokenizer:
         self.vocab_size = config.vocab_size
         self.template = template
         # What a prompt begins with: BOS, or nothing for models that were trained without.
-        self.prefix_ids = (config.bos_token_id,) if adds_bos or template.needs_bos else ()
+        self.prefix_ids = (config.bos_token_id,) if adds_bos else ()
         self._plain = _without_added_tokens(backend)
         added = backend.get_added_tokens_decoder()
         self._added = {token.content: cast("TokenId", token_id) for token_id, token in added.items()}
@@ -82,7 +82,8 @@ class Tokenizer:
         backend = _parse(_read_capped(path), path)
         specials = frozenset(token.content for token in backend.get_added_tokens_decoder().values() if token.special)
         template = choose_template(config.model_type, _template_text(directory), specials)
-        return cls.checked(backend, config, path, template=template, adds_bos=_adds_bos(backend, config))
+        adds_bos = template.needs_bos or _adds_bos(backend, config)
+        return cls.checked(backend, config, path, template=template, adds_bos=adds_bos)
 
     @classmethod
     def checked(
@@ -154,14 +155,14 @@ class Tokenizer:
         return b"" if piece is None else _bytes_of_piece(piece)
 
 
-def _byte_alphabet() -> dict[int, int]:
+def byte_alphabet() -> dict[int, int]:
     """GPT-2's map from the characters of a vocabulary to bytes (openai/gpt-2, encoder.py, bytes_to_unicode)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {**{byte: byte for byte in printable}, **{256 + i: byte for i, byte in enumerate(others)}}
 
 
-_ALPHABET = _byte_alphabet()
+_ALPHABET = byte_alphabet()
 
 
 def _bytes_of_piece(piece: str) -> bytes:
