@@ -76,7 +76,7 @@ class GgufFiles:
             parts += [packed_text(name), struct.pack("<I", len(tensor.sizes))]
             parts += [struct.pack(f"<{len(tensor.sizes)}Q", *tensor.sizes)]
             parts += [struct.pack("<IQ", tensor.type_id, self.offsets.get(name, offset))]
-            offset += len(self.padded(tensor.data))
+            offset += -(-len(tensor.data) // self.alignment) * self.alignment
         return self.padded(b"".join(parts))
 
     def padded(self, data: bytes) -> bytes:
