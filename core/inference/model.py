@@ -29,6 +29,7 @@ __all__ = [
     "default_threads",
     "load_model",
     "score_ids",
+    "settle_compute",
     "synthetic_model",
 ]
 
@@ -259,11 +260,7 @@ def _assemble(
     n_threads: int | None,
     kernels: str | None,
 ) -> TernaryModel:
-    """Settle threads and kernels first: a wrong setting must not cost the time of a load."""
-    threads = default_threads() if n_threads is None else n_threads
-    if not 1 <= threads <= MAX_THREADS:
-        raise AppError(ErrorCode.SETTING_INVALID, key="threads", value=threads, allowed=f"1 to {MAX_THREADS}")
-    chosen = _choose_kernels(kernels)
+    threads, chosen = settle_compute(n_threads, kernels)  # first: a wrong setting must not cost the time of a load
     try:
         arrays = (weights(), new_kv(shape))
         transformer = Transformer(shape, *arrays, n_threads=threads, kernels=chosen)
@@ -274,6 +271,18 @@ def _assemble(
         if exc.errno != errno.ENOMEM:  # how mmap says it
             raise
         raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape)) from exc
+
+
+def settle_compute(n_threads: int | None, kernels: str | None) -> tuple[int, str]:
+    """Return the threads and the kernel set to use; None for default_threads(), for TERN_KERNELS or the best set.
+
+    Raises:
+        AppError: SETTING_INVALID, KERNELS_UNKNOWN.
+    """
+    threads = default_threads() if n_threads is None else n_threads
+    if not 1 <= threads <= MAX_THREADS:
+        raise AppError(ErrorCode.SETTING_INVALID, key="threads", value=threads, allowed=f"1 to {MAX_THREADS}")
+    return threads, _choose_kernels(kernels)
 
 
 def _choose_kernels(name: str | None) -> str:
