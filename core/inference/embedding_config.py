@@ -196,7 +196,8 @@ def _pooling(keys: ConfigKeys, prefix: str) -> Pooling:
 
     The files of microsoft/BitNet-embedding-270M and -0.6B say MEAN (1), their converter's default where a model has no
     sentence-transformers directory; their card, their guide (bitnet-embeddings-i2s-guide.md, FAQ 3) and their training
-    say last token. For those two the card counts, for all other files the key.
+    say last token. For those two the card counts, for all other files the key. (The sample vector on the card of -0.6B
+    was made with the key, by MEAN; who wants to compare with it asks for that.)
     """
     if _CARD_SAYS_LAST_TOKEN.match(_name(keys)):
         return Pooling.LAST_TOKEN

@@ -24,7 +24,8 @@ QWEN2_EXPRESSION = (
 )
 MAX_PIECE_CHARS = 256  # of a token that merges can make; Gemma's longest has under 100
 MAX_CHARS = 4 << 20  # of all tokens together; Gemma's 262,144 have about 2 million
-MAX_MERGES = 1 << 20  # Gemma has 514,906
+MAX_MERGES = 600_000  # Gemma has 514,906
+MAX_USER_DEFINED = 1 << 14  # Gemma has some 100
 _SPACE = "\u2581"  # SentencePiece's mark
 
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6  # llama_token_type of llama.h
@@ -175,14 +176,11 @@ def _backend(file: GgufFile, model: models.BPE) -> Backend:
 
 def _add_user_defined(file: GgufFile, backend: Backend, tokens: list[str], types: NDArray[np.int64]) -> None:
     """Have the tokens found first that stand for their own text, as runs of line ends in Gemma do."""
-    for i in np.flatnonzero(types == _USER_DEFINED):
-        if not tokens[i]:
-            raise _damaged(file, "an added token without a text")
-        if backend.token_to_id(tokens[i]) is None:
-            raise file.unsupported(f"the added token {tokens[i][:40]!r} is not in the vocabulary")
-        backend.add_tokens([AddedToken(tokens[i], special=False, normalized=False)])
-        if backend.token_to_id(tokens[i]) != i:
-            raise file.unsupported(f"the added token {tokens[i][:40]!r} cannot have the id {i}")
+    texts = [tokens[i] for i in np.flatnonzero(types == _USER_DEFINED)]
+    if len(texts) > MAX_USER_DEFINED or "" in texts:
+        raise _damaged(file, "an added token without a text, or too many of them")
+    # All of them are in the vocabulary and keep their ids. In one go: each call builds the search for them anew.
+    backend.add_tokens([AddedToken(text, special=False, normalized=False) for text in texts])
 
 
 def _damaged(file: GgufFile, reason: str) -> AppError:

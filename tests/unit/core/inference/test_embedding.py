@@ -1,6 +1,7 @@
 """Embedding models against transformers' Qwen3 and Gemma 3 (tests/fixtures/README.md), and what they promise."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ SENTENCE = "The quick brown fox jumps over the lazy dog."
 # An 8-bit rounding that stands on an edge flips in one of two equally good float32 implementations; all that follows
 # gets another rounding noise. The reference agrees with itself to no more than 0.9998 where inputs move by 6e-8.
 WITHOUT_FLIP, COSINE_WITH_FLIP = 1e-6, 0.9997
+REAL_MODEL_VARIABLE = "TERN_EMBEDDING_06B"
 
 Loader = Callable[..., EmbeddingModel]
 
@@ -258,3 +260,16 @@ def test_pooling_and_length_have_one_order_of_additions() -> None:
     assert np.array_equal(pooled(states, Pooling.LAST_TOKEN), states[-1].astype(np.float64))
     assert abs(np.linalg.norm(normalized(mean).astype(np.float64)) - 1) < 1e-6
     assert not normalized(np.zeros(5)).any()
+
+
+@pytest.mark.model
+def test_the_published_model_gives_the_vector_on_its_card() -> None:
+    """microsoft/BitNet-embedding-0.6B, whose card shows the beginning of one vector, by mean pooling."""
+    path = os.environ.get(REAL_MODEL_VARIABLE)
+    if not path:
+        pytest.skip(f"{REAL_MODEL_VARIABLE} does not name bitnet-embeddings-0.6b-bf16-i2_s.gguf")
+    model = load_embedding_model(Path(path), pooling=Pooling.MEAN, cancel=CancelToken(), emit=lambda event: None)
+    vector = embed(model, ["query: What is BitNet?"])[0]
+    model.close()
+    want = [0.0239517, 0.6826404, 0.0, -0.0644535, 0.0613754, 0.0473094, 0.0114330]
+    assert np.abs(vector[: len(want)] - want).max() < 3e-3

@@ -1,6 +1,8 @@
 """The vocabularies of embedding models, against transformers' Qwen2Tokenizer and GemmaTokenizer."""
 
 import json
+import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,21 @@ def test_a_file_without_a_vocabulary_says_so(tmp_path: Path) -> None:
     with pytest.raises(AppError) as caught:
         tokenizer_of(files.write(tmp_path / "model.gguf"))
     assert caught.value.code is ErrorCode.TOKENIZER_MISSING
+
+
+DENSE = ["".join(letters) for n in range(1, 18) for letters in product("\u03b1\u03b2", repeat=n)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"), [(DENSE, 1), ([f"x{i}y" for i in range(20_000)], 4)], ids=["dense", "added"]
+)
+def test_a_vocabulary_made_to_take_forever_is_refused_at_once(texts: list[str], kind: int, tmp_path: Path) -> None:
+    files = tiny_embedding("gemma3")
+    for key, more in [("tokens", texts), ("token_type", [kind] * len(texts)), ("scores", [0.0] * len(texts))]:
+        files.metadata[f"tokenizer.ggml.{key}"].value += more
+    path = files.write(tmp_path / "model.gguf")
+    start = time.monotonic()
+    with pytest.raises(AppError) as caught:
+        tokenizer_of(path)
+    assert caught.value.code is ErrorCode.TOKENIZER_DAMAGED
+    assert time.monotonic() - start < 10  # a second on an idle computer
