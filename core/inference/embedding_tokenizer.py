@@ -6,8 +6,8 @@ Text is text: no control token can come out of it whatever it spells, because no
 BOS and EOS are put around it as ids.
 """
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ QWEN2_EXPRESSION = (
 )
 MAX_PIECE_CHARS = 256  # of a token that merges can make; Gemma's longest has under 100
 MAX_CHARS = 4 << 20  # of all tokens together; Gemma's 262,144 have about 2 million
-MAX_MERGES = 600_000  # Gemma has 514,906
+MAX_MERGES = 800_000  # Gemma has somewhat over 500,000
 MAX_USER_DEFINED = 1 << 14  # Gemma has some 100
 _SPACE = "\u2581"  # SentencePiece's mark
 
@@ -143,20 +143,30 @@ def _merges_of_scores(file: GgufFile, tokens: list[str], types: NDArray[np.int64
     if not np.isfinite(scores).all():
         raise _damaged(file, "a score that is no number")
     ranks = np.where(types == _USER_DEFINED, np.inf, scores.astype(np.float64))
-    pieces = {tokens[i]: float(ranks[i]) for i in np.flatnonzero((types == _NORMAL) | (types == _USER_DEFINED))}
+    chosen = np.flatnonzero((types == _NORMAL) | (types == _USER_DEFINED))
+    pieces = {tokens[i]: tokens[i] for i in chosen}  # to find one string of each text
     if sum(map(len, pieces)) > MAX_CHARS or max(map(len, pieces), default=0) > MAX_PIECE_CHARS:
         raise _damaged(file, "tokens of too many characters")
-    cuts = (
-        (score, cut, len(piece) - cut, piece)
-        for piece, score in pieces.items()
-        for cut in range(1, len(piece))
-        if piece[:cut] in pieces and piece[cut:] in pieces
+    merges: list[tuple[str, str]] = []
+    for _, equals in groupby(sorted(chosen, key=lambda i: -ranks[i]), key=lambda i: float(ranks[i])):
+        merges += _cuts((tokens[i] for i in equals), pieces, MAX_MERGES + 1 - len(merges))
+        if len(merges) > MAX_MERGES:
+            raise _damaged(file, "tokens that are made of each other in too many ways")
+    return merges
+
+
+def _cuts(texts: Iterable[str], pieces: dict[str, str], limit: int) -> list[tuple[str, str]]:
+    """Return the first `limit` ways to cut `texts` into two pieces, the longest left parts first."""
+    every = (
+        (pieces[text[:cut]], pieces[text[cut:]])
+        for text in texts
+        for cut in range(1, len(text))
+        if text[:cut] in pieces and text[cut:] in pieces
     )
-    found = list(islice(cuts, MAX_MERGES + 1))
-    if len(found) > MAX_MERGES:
-        raise _damaged(file, "tokens that are made of each other in too many ways")
-    found.sort(key=lambda merge: merge[:3], reverse=True)
-    return [(piece[:cut], piece[cut:]) for _, cut, _, piece in found]
+    cuts = list(islice(every, limit))
+    cuts.sort(key=lambda pair: len(pair[1]), reverse=True)
+    cuts.sort(key=lambda pair: len(pair[0]), reverse=True)
+    return cuts
 
 
 def _vocabulary(file: GgufFile, tokens: list[str], types: NDArray[np.int64], wanted: tuple[int, ...]) -> dict[str, int]:
