@@ -26,7 +26,13 @@ revolution democracy law tax bank money market stock economy inflation religion 
 fever cough headache cancer virus vaccine vitamin diabetes allergy tooth eye ear football tennis chess basketball
 marathon olympics swimming yoga fraction triangle circle equation derivative integral prime logarithm matrix probability
 python javascript java html sql linux compiler algorithm browser blockchain bitcoin internet wifi router keyboard printer
-battery solar nuclear oxygen carbon hydrogen acid evolution gene cell protein bacteria philosophy ethics logic psychology
+battery cup plate chair table bed lamp bag box coin pen pencil letter stamp farm field hill lake island valley cave sand mud dust
+worm duck goose goat pig sheep donkey camel fox deer owl crow parrot turtle crab shrimp bean pea corn onion garlic pepper carrot plum pear
+peach grape cherry nut butter cream sugar juice wine beer whisky vodka smoke coal gas oil steam metal steel tin lead zinc soap towel
+mirror carpet curtain roof wall floor window ceiling stair lift truck bus tram taxi metro airport harbour sailor soldier farmer baker
+butcher tailor priest monk actor singer dancer painter poet writer thief spy police prison court crime murder vote party election
+sport race goal ball team trophy medal bicycle skate ski surf chess card dice puzzle toy doll robot laser radar sonar orbit satellite
+solar nuclear oxygen carbon hydrogen acid evolution gene cell protein bacteria philosophy ethics logic psychology
 grammar verb noun alphabet latin history archaeology pyramid pharaoh knight pirate viking samurai dragon unicorn vampire
 wedding birthday christmas garden lawn tulip sofa kitchen oven knife shirt shoe hat watch ring train ticket hotel passport
 visa holiday beach island map compass""".split()
@@ -62,6 +68,40 @@ plan a trip to {l}|make a (shopping list|plan|recipe) for {t}|give me a recipe (
 search the (web|internet) for {t2}|book a (flight|hotel|table) (in|to) {l}|send an e-mail to {p}|call my (mother|doctor|boss)
 write an essay (about|on) {t2}|debug this code|compute {n} * {n}|count to {n}|list ten {t}s|name three {t}s
 set an alarm for {n}|order a {t}|remind me to {v} the {t}|pretend to be {p}|speak {lang} with me|help me with my homework"""
+KNOW += """
+|which {t} is the {adj}est|which {t} lives in {l}|which {p2} comes from {l}|which people live in {l}|which food is eaten in {l}|which animal is {adj}
+what kind of {t} is {adj}|what sort of {t} do i need|what do people in {l} eat|what do the people of {l} think about {t2}|what do i need for a {t}
+what is the {adj}est {t}|what is the weight of a {t}|what is the price of a {t}|what is the age of {p}|what is the chemical formula of {t}
+what is {n} percent of {n}|what comes after {n}|what is bigger, {n} or {n}|is {n} a prime number|is {n} (even|odd)|{n} divided by {n}|half of {n}
+how (do|does|did) {p} (become|get|stay) {adj}|how did {p} die|how did the {t} come to {l}|how is {a} {t} (built|used|born|cut|measured|cooked)
+how can a {t} be {adj}|how would you describe a {t}|how would {p} (solve|explain|paint|see) {t2}|how many {t}s are in {l}|how often does {a} {t} {v}
+why do people (like|hate|love|fear|eat|need) {t}s|why did {p} (leave|visit|love|hate) {l}|why does {a} {t} (move|break|burn|smell|float)|why is {l} {adj}
+where do {t}s (live|grow|come from|sleep)|where was {p} born|where does {t} come from|where was the first {t} (made|found|built)
+when do {t}s (sleep|bloom|wake|fly)|when is the best time for {t2}|when was {l} (founded|destroyed|rich)|when will {the} {t} be {adj}
+who is the best {t} (player|maker|in the world)|who (eats|needs|likes|owns|sells|fears) {t}s|who lives in {l}|who was the first {t}|who killed {p}
+is {p} (dead|alive|famous|rich|a {t})|are {t}s (smart|{adj}|dangerous|food)|do {t}s (hurt|bite|sing|burn|break)|does {l} have a {t}|was {p} a {t}
+can a {t} {v}|can people {v} {t}s|can i {v} a {t} in {l}|could a {t} win against a {t}|would you rather {v} a {t} or a {t}|will there be {t} in {l}
+i think that {t}s are {adj}|my {t} is {adj}|my friend likes {t2}|my {p3} has a {t}|i live in {l}|i have been to {l}|i saw a {t} today|i am reading about {p}
+i am looking for a {t}|i want to {v} a {t}|i dreamt of a {t}|i would love to see {l}|i am learning {lang}|i am afraid of {t}s|i lost my {t}
+the {t} is {adj}|the {adj} {t} of {l}|{t}s and {t}s in {l}|{p} and {p}|{l} and {l}|the life of {p}|the history of {t2}|the science of {t}s
+what would happen without {t}s|what if a {t} were {adj}|what does a {t} (look|feel|sound|taste|smell) like|what does {l} look like|what is a {t} made of
+what is the name of the {t} in {l}|what are the {adj} {t}s|what are {adj} {t}s for|who invented it|when was that|was it {adj}|in what way is a {t} {adj}
+is there (life|water|a {t}) on {t}|is it {adj} in {l}|is it (legal|healthy|safe) to {v} a {t}|does {t} cost money|did {p} like {t}s|had {p} a {t}
+give me (information|news|details|facts|a fact) about {t2}|give me the (recipe|address|number) of a {t}|name the {adj} {t}s|name the {t}
+tell me (a story|the truth|a secret|the news|the price|the height) (about|of) {t2}|tell me who {p} was|tell me where {l} is|tell me why {t}s {v}
+explain (why|how) {t}s {v}|explain {t2} (to a child|in simple words|)|describe {t2}|describe {a} {adj} {t}|discuss {t2}|compare {t}s and {t}s
+do you (like|know|see|want|hate) (a|the|my) {t}|have you ever seen a {t}|did you (eat|see|meet) {p}|are you from {l}|are you a {t}|can you see the {t}"""
+DO += """
+|generate a (picture|text|list|name) (of|about|with|for) {t2}|create a (poem|picture|list|plan|story|quiz) (about|of|for) {t2}|produce a text about {t2}
+make a (rhyme|song|table|quiz|game|verse) about {t2}|make me a {t}|make a {t} for {p}|rhyme on {t}|find a rhyme for {t}|write (about|on) {t2}|write like {p}
+convert {n} (miles|dollars|pounds|degrees) (to|into) (kilometres|euros|kilos)|turn this into {lang}|say this in {lang}|say {t} in {lang}|how would {p} say it
+put the words in order|correct my {lang}|fix my (homework|code|{t})|check this (code|sentence|sum)|proofread my letter|shorten this story about {t2}
+calculate {n} {op} {n}|add {n} to {n}|subtract {n} from {n}|multiply {n} by {n}|{n} {op} {n} {op} {n}|solve {n} {op} x|what do {n} and {n} make|sum {n} and {n}
+think of a {t}|imagine a {adj} {t}|act like a {t}|be a {t}|play {p}|talk like {p}|start a {t}|open the {t}|close the {t}|bring me a {t}|buy me a {t}
+find a (hotel|restaurant|doctor|{t}) in {l}|look up {t2}|google {t2}|read the news|play a {t}|turn on the {t}|switch off the {t}|take a picture of {t2}
+give me (a|an) (idea|plan|poem|quote|title|name) for (a|my) {t}|give me {n} (ideas|names|words) for {t}s|give me {lang} words|teach me {lang}|teach me to {v}
+name {n} {t}s|list the {t}s of {l}|list all {adj} {t}s|list some {p2}s|sort these {t}s|rank the {t}s|count the {t}s|guess my {t}|choose a {t} for me
+help me (with|to {v}) (a|my|the) {t}|help me learn {lang}|help my {p3} with {t2}|show me (a picture of|the way to|how to find) {t2}|show {p} to me|predict the {t}"""
 ADJECTIVES = "blue green hot cold big small old round heavy important strong sweet famous dark loud rare fast clear".split()
 MONTHS = "january february march april may june july august".split()
 
@@ -110,7 +150,7 @@ def question(rng: random.Random, expand, *, is_test: bool = False) -> tuple[str,
     kind = "do" if rng.random() < 0.25 else "know"
     things, places, people = (TEST_THINGS, TEST_PLACES, TEST_PEOPLE) if is_test else (THINGS, PLACES, PEOPLE)
     text = expand(rng.choice(_TABLES[is_test][kind]), rng)
-    if not is_test and rng.random() < 0.15:
+    if not is_test and rng.random() < 0.3:
         things = [invented(rng)]
     fill = {
         "{t}": lambda: rng.choice(things),
@@ -118,6 +158,9 @@ def question(rng: random.Random, expand, *, is_test: bool = False) -> tuple[str,
         "{p}": lambda: rng.choice(people),
         "{v}": lambda: rng.choice(VERBS),
         "{w}": lambda: rng.choice([invented(rng), rng.choice(things), rng.choice(ADJECTIVES)]),
+        "{p2}": lambda: rng.choice("painter writer singer river dish mountain king scientist player".split()),
+        "{p3}": lambda: rng.choice("mother father sister brother son daughter boss teacher friend uncle aunt neighbour".split()),
+        "{op}": lambda: rng.choice(["+", "-", "*", "/", "x", "plus", "times", "minus"]),
         "{n}": lambda: str(rng.randint(2, rng.choice([9, 99, 999]))),
         "{a}": lambda: rng.choice(["a", "the"]),
         "{the}": lambda: rng.choice(["the", "the first"]),

@@ -103,8 +103,24 @@ _LINES = _KINDS.splitlines()
 
 def document(rng: random.Random, *, is_test: bool = False, level: int = 2) -> tuple[str, str]:
     """Return (prompt, answer). Level 0: single sentences; 1: up to two a passage; 2: fillers, absent answers as well."""
+    prompt, answer, _ = _composed(rng, is_test=is_test, level=level)
+    return prompt, answer
+
+
+def questions(rng: random.Random, level: int) -> list[tuple[str, str]]:
+    """Return turns: a document with its question, and sometimes more questions about the same passages."""
+    prompt, answer, others = _composed(rng, is_test=False, level=level)
+    turns = [("User", prompt), ("Assistant", answer)]
+    if rng.random() < 0.7:
+        for question, quote in rng.sample(others, rng.randint(1, len(others))):
+            turns += [("User", f"Question: {question}"), ("Assistant", quote)]
+    return turns
+
+
+def _composed(rng: random.Random, *, is_test: bool, level: int) -> tuple[str, str, list[tuple[str, str]]]:
+    """Return prompt and answer, and what else the passages answer."""
     names = _TEST_FIRST if is_test else _FIRST
-    count = rng.randint(2, 5) if level else rng.randint(2, 4)
+    count = rng.randint(2, 5) if is_test else rng.choice([2, 3, 3, 4, 5]) if level else rng.randint(2, 4)
     facts = [_fact(rng, names, is_test=is_test) for _ in range(count)]
     wanted = rng.randrange(count)
     sentence, question, given = facts[wanted]
@@ -113,8 +129,8 @@ def document(rng: random.Random, *, is_test: bool = False, level: int = 2) -> tu
         other = rng.choice([i for i in range(count) if i != wanted])
         kind = next(line for line in _LINES if _matches(line, sentence)) if rng.random() < 0.5 else None
         subject = None if kind else {"X": given["X"]}
-        text, *_ = _fact(rng, names, is_test=is_test, kind=kind, subject=subject)
-        texts[other] = [text]
+        facts[other] = _fact(rng, names, is_test=is_test, kind=kind, subject=subject)
+        texts[other] = [facts[other][0]]
     if level:
         for passage in texts:
             if rng.random() < 0.35:
@@ -124,7 +140,8 @@ def document(rng: random.Random, *, is_test: bool = False, level: int = 2) -> tu
     if level > 1 and not is_test and rng.random() < 0.12:
         texts[wanted] = [_fact(rng, names, is_test=is_test)[0]]
         answer = ABSENT
-    return prompt_of([" ".join(p) for p in texts], question), answer
+    others = [(fact[1], f'[{i + 1}] "{fact[0]}"') for i, fact in enumerate(facts) if i != wanted]
+    return prompt_of([" ".join(p) for p in texts], question), answer, others
 
 
 def _matches(line: str, sentence: str) -> bool:
@@ -139,14 +156,25 @@ def prompt_of(passages: list[str], question: str) -> str:
     return f"Passages:\n{listed}\nQuestion: {question}"
 
 
-def copying(rng: random.Random) -> tuple[str, str]:
-    """Return a first exercise: numbered lines of random words, one of them asked for by number or by its words."""
+def copying(rng: random.Random) -> list[tuple[str, str]]:
+    """Return a first exercise: numbered lines of random words, some of them asked for by their words or by number."""
     count = rng.randint(2, 5)
-    lines = [" ".join(_any_word(rng) for _ in range(rng.randint(3, 8))).capitalize() + "." for _ in range(count)]
-    wanted = rng.randrange(count)
-    words = lines[wanted].rstrip(".").split()
-    ask = rng.choice([f"{words[-1]} {words[0]}", words[1], " ".join(words[:2]), " ".join(words[-2:]), f"passage {wanted + 1}"])
-    return prompt_of(lines, ask + "?"), f'[{wanted + 1}] "{lines[wanted]}"'
+    lines = [" ".join(_any_word(rng) for _ in range(rng.randint(2, 7))).capitalize() + "." for _ in range(count)]
+    turns = []
+    for wanted in rng.sample(range(count), rng.randint(1, count)):
+        words = lines[wanted].rstrip(".").split()
+        ask = rng.choice([f"{words[-1]} {words[0]}", words[1], words[-1], " ".join(words[:2]), " ".join(words[-2:]), f"passage {wanted + 1}"])
+        if sum(all(w in line.rstrip(".").split() for w in ask.split()) for line in lines) > 1:
+            ask = f"passage {wanted + 1}"
+        question = f"Question: {ask}?" if turns else prompt_of(lines, f"{ask}?")
+        turns += [("User", question), ("Assistant", f'[{wanted + 1}] "{lines[wanted]}"')]
+    return turns
+
+
+def repeating(rng: random.Random) -> list[tuple[str, str]]:
+    """Return the plainest exercise: say the same words again."""
+    words = " ".join(_any_word(rng) for _ in range(rng.randint(3, 24)))
+    return [("User", f"{rng.choice(['Repeat', 'Say', 'Copy', 'Please repeat', 'Repeat after me'])}: {words}"), ("Assistant", words)]
 
 
 _WORDS = [*_THINGS, *_PLACES, *_GOODS, *_ROLES, *_COLOURS, *_ADJECTIVES, *_UNITS]

@@ -111,10 +111,12 @@ def agreement(model: Path, engine: Engine) -> str:
 
     os.environ["TORCHDYNAMO_DISABLE"] = "1"
     import torch
+    import transformers
     from transformers import BitNetForCausalLM
 
     torch.set_num_threads(2)
-    theirs = BitNetForCausalLM.from_pretrained(str(model), attn_implementation="eager")
+    transformers.logging.set_verbosity_error()
+    theirs = BitNetForCausalLM.from_pretrained(str(model), attn_implementation="eager", dtype=torch.float32)
     torch.nn.Module.float(theirs)
     theirs.eval()
     ours = load_model(model, cancel=CancelToken(), emit=silent)
@@ -191,8 +193,8 @@ def main() -> int:
     if not options.no_transformers:
         try:
             missed += agreement(options.model, engine)
-        except ImportError:
-            print("(e) not measured: the transformers library is not installed")
+        except ImportError as error:
+            print(f"(e) not measured: the transformers library cannot be used: {error}")
 
     sampled = []
     for name, key in (("tern", "question"), ("documents", "prompt"), ("beyond", "question")):

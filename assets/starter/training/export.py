@@ -132,6 +132,7 @@ def main() -> None:
     lines = []
     for path in sorted(options.out.glob("*.json")) + [options.out / "model.safetensors"]:
         lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    (options.out / "model.safetensors").chmod(0o644)
     (options.out / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
     print(f"exported after step {state['step']}: {(options.out / 'model.safetensors').stat().st_size:,} bytes")
 

@@ -27,6 +27,13 @@ OPENINGS = (
     "i would like to know, ", "do you know, ", "could you tell me, ", "just asking, ", "i am new here, ", "i forgot, ",
 )  # fmt: skip
 ENDINGS = (" please", " thanks", " now", " exactly", " again", " then", ", please", ", thank you", " here", " anyway")
+EXTRA = (
+    "just", "really", "actually", "simply", "please", "maybe", "quickly", "now", "today", "here", "always", "often", "also",
+    "still", "then", "exactly", "somehow", "later", "by the way", "at work", "at home", "at night", "in the evening", "for my work",
+    "on my laptop", "on this computer", "for me", "for my mother", "with tern", "in tern", "in the app", "in this program", "sometimes",
+    "since yesterday", "all the time", "every day", "as a beginner", "in general", "i think", "you know", "of course", "by myself",
+    "the", "a", "my", "this", "some", "it", "that", "and", "so", "well", "very", "much", "too", "only", "again", "already",
+)  # fmt: skip
 SAME = [
     group.split("/")
     for group in """chat/conversation|chats/conversations|answer/reply/response|answers/replies/responses|settings/preferences/options
@@ -77,8 +84,10 @@ def read_facts(path: Path) -> list[Fact]:
 
 FACTS = read_facts(HERE / "facts.txt")
 PHRASES = {fact.name: fact.questions for fact in read_facts(HERE / "phrases.txt")}
+_HELD_OUT = {fact.name: fact.held_out for fact in read_facts(HERE / "held_out.txt")}
 for _fact in FACTS:
     _fact.questions += PHRASES.get(_fact.name, [])
+    _fact.held_out += _HELD_OUT.get(_fact.name, [])
 TALK = read_facts(HERE / "talk.txt")
 MORE = ("tell me more", "more", "more please", "go on", "more about that", "tell me more about that", "can you say more", "and", "explain")
 
@@ -110,11 +119,23 @@ def _other_words(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
+def _loosened(text: str, rng: random.Random) -> str:
+    """Leave out a word here and there, or put one in that adds nothing."""
+    words = text.split(" ")
+    if len(words) > 3 and rng.random() < 0.6:
+        words = [w for w in words if rng.random() > 0.13] or words
+    if rng.random() < 0.5:
+        words.insert(rng.randrange(len(words) + 1), rng.choice(EXTRA))
+    return " ".join(words)
+
+
 def styled(text: str, rng: random.Random, *, plain: bool = False) -> str:
     """Write a question as people do: with or without capitals, greeting, question mark, typos."""
     if not plain:
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             text = _other_words(text, rng)
+        if rng.random() < 0.35:
+            text = _loosened(text, rng)
         if rng.random() < 0.08 and len(text.split()) > 3:
             text = " ".join(w for w in text.split() if w not in SMALL_WORDS) or text
         if rng.random() < 0.25:
@@ -161,26 +182,27 @@ def beyond_it(rng: random.Random) -> list[tuple[str, str]]:
     return [("User", styled(_with_articles(text), rng)), ("Assistant", beyond.ANSWERS[kind])]
 
 
-def from_document(rng: random.Random, level: int) -> list[tuple[str, str]]:
-    """Passages, a question and the exact quote."""
-    prompt, answer = documents.document(rng, level=level)
-    return [("User", prompt), ("Assistant", answer)]
-
-
 def conversation(rng: random.Random, progress: float) -> list[tuple[str, str]]:
     """Return one conversation; `progress` 0..1 moves from copying to the final mixture."""
-    copying = max(0.03, 0.6 - 4 * progress)
+    copying = max(0.03, 0.5 if progress < 0.2 else 0.5 - 1.4 * (progress - 0.2))
+    repeating = max(0.1, 0.6 - progress)
     r = rng.random()
     system = [("System", rng.choice([SYSTEMS[0], SYSTEMS[0], rng.choice(SYSTEMS)]))] if rng.random() < 0.6 else []
     if r < copying:
-        question, answer = documents.copying(rng)
-        return [*system, ("User", question), ("Assistant", answer)]
-    r = rng.random()
-    if r < 0.36:
-        turns = from_document(rng, 0 if rng.random() > 8 * progress else 1 if rng.random() > 5 * progress else 2)
-        return [*system, *(small_talk(rng) if rng.random() < 0.05 else []), *turns]
+        return system + (documents.repeating(rng) if rng.random() < repeating else documents.copying(rng))
+    if rng.random() < 0.33:
+        level = 0 if rng.random() > 4 * progress else 1 if rng.random() > 2 * progress else 2
+        return [*system, *(small_talk(rng) if rng.random() < 0.05 else []), *documents.questions(rng, level)]
     turns = []
-    for _ in range(rng.choice([1, 1, 2, 3])):
+    for _ in range(rng.choice([1, 1, 1, 1, 2, 3])):
         kind = rng.random()
-        turns += about_tern(rng) if kind < 0.62 else beyond_it(rng) if kind < 0.87 else small_talk(rng)
+        turns += about_tern(rng) if kind < 0.62 else beyond_it(rng) if kind < 0.88 else small_talk(rng)
     return system + turns
+
+
+def is_learnt_by_heart(text: str) -> bool:
+    """Whether an answer is one of the fixed ones."""
+    return text in FIXED
+
+
+FIXED = {*(fact.answer for fact in (*FACTS, *TALK)), *(fact.more for fact in FACTS), *beyond.ANSWERS.values()}

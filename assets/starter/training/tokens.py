@@ -67,8 +67,14 @@ class Encoder:
         """Ids up to where the answer begins; `turns` end with the user's."""
         return [*self.conversation(turns)[0], *self.opening]
 
-    def conversation(self, turns: list[tuple[str, str]], rejoin: bool = False) -> tuple[list[int], list[bool]]:
-        """All ids, and which of them the model is to write. `rejoin`: earlier answers encoded together with their header."""
+    def conversation(
+        self, turns: list[tuple[str, str]], rejoin: bool = False, cut: int | None = None
+    ) -> tuple[list[int], list[bool]]:
+        """All ids, and which of them the model is to write.
+
+        `rejoin`: earlier answers are encoded together with their header. `cut`: only this many tokens of the last answer,
+        where that is one of the fixed ones: its beginning is what takes learning.
+        """
         ids, own = [self.bos], [False]
         for number, (role, text) in enumerate(turns):
             if role != "Assistant" or (rejoin and number < len(turns) - 1):
@@ -76,6 +82,8 @@ class Encoder:
                 marks = [False] * len(piece)
             else:
                 answer = [*self.encode(text), self.eot]
+                if cut is not None and number == len(turns) - 1 and generate.is_learnt_by_heart(text):
+                    answer = answer[:cut]
                 piece = [*self.opening, *answer]
                 marks = [False] * len(self.opening) + [True] * len(answer)
             ids += piece

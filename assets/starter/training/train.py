@@ -12,7 +12,9 @@ import threading
 import time
 from pathlib import Path
 
-import torch
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not take the cores from other programs
+
+import torch  # noqa: E402
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,27 +33,28 @@ def batch(encoder: tokens.Encoder, seed: int, step: int, progress: float) -> tup
     ids = torch.zeros(ROWS, LENGTH, dtype=torch.long)
     weight = torch.zeros(ROWS, LENGTH)
     part = torch.zeros(ROWS, LENGTH, dtype=torch.int32)
-    waiting: tuple[list[int], list[bool]] | None = None
+    pool: list[tuple[list[int], list[bool]]] = []  # drawn, but too long for what was left of a row
     for row in range(ROWS):
-        at, number, tries = 0, 0, 0
-        while tries < 3:
-            if waiting is None:
-                waiting = encoder.conversation(generate.conversation(rng, progress), rejoin=rng.random() < 0.1)
-                if len(waiting[0]) > LENGTH:
-                    waiting = None
+        at, number, misses = 0, 0, 0
+        while misses < 5:
+            fitting = next((i for i, drawn in enumerate(pool) if at + len(drawn[0]) <= LENGTH), None)
+            if fitting is not None:
+                tokens_, own = pool.pop(fitting)
+            else:
+                cut = 6 if rng.random() < 0.65 else None
+                tokens_, own = encoder.conversation(generate.conversation(rng, progress), rng.random() < 0.1, cut)
+                if at + len(tokens_) > LENGTH:
+                    misses += 1
+                    if len(tokens_) <= LENGTH:
+                        pool.append((tokens_, own))
                     continue
-            n = len(waiting[0])
-            if at + n > LENGTH:
-                tries += 1
-                if tries < 3 and at:
-                    waiting = None if tries < 2 else waiting
-                continue
-            ids[row, at : at + n] = torch.tensor(waiting[0])
-            weight[row, at : at + n] = torch.tensor(waiting[1], dtype=torch.float).clamp(min=OTHER_WEIGHT)
+            end = at + len(tokens_)
+            ids[row, at:end] = torch.tensor(tokens_)
+            weight[row, at:end] = torch.tensor(own, dtype=torch.float).clamp(min=OTHER_WEIGHT)
             weight[row, at] = 0.0  # nothing predicts the first token
             number += 1
-            part[row, at : at + n] = number
-            at, waiting = at + n, None
+            part[row, at:end] = number
+            at = end
     return ids, weight, part
 
 
@@ -63,11 +66,11 @@ def mask_of(part: Tensor) -> Tensor:
 
 def schedule(progress: float) -> tuple[float, float]:
     """Return the factors of learning rate and weight decay: two stages, as in the BitNet reports."""
-    warm = min(1.0, progress / 0.02)
-    if progress < 0.55:
-        return warm * (1.0 - 0.35 * progress / 0.55), 1.0
-    left = (1.0 - progress) / 0.45
-    return 0.5 * left, 0.0
+    if progress < 0.27:
+        return min(1.0, progress / 0.02), 1.0
+    if progress < 0.6:
+        return 0.5 - 0.2 * (progress - 0.27) / 0.33, 1.0
+    return 0.3 * (1.0 - progress) / 0.4, 0.0
 
 
 class Batches:
@@ -139,7 +142,7 @@ def main() -> None:
     """Train and keep checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint, the log and the tokenizer")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=3900)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rate", type=float, default=0.02, help="of Muon; the embedding and the norms get a fifth of it")
@@ -201,7 +204,7 @@ def main() -> None:
                 f"{done}/{options.steps} loss {means[0]:.3f} answers {means[1]:.4f} right {means[2]:.3f} copied {copied:.2f} "
                 f"{speed:.0f} tokens/s, {left / 60:.0f} min left", flush=True,
             )  # fmt: skip
-        if done % 250 == 0 or done == options.steps:
+        if done % 100 == 0 or done == options.steps:
             state = {"model": model.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": done}
             torch.save(state, f"{saved}.new")
             os.replace(f"{saved}.new", saved)
