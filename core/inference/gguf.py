@@ -29,7 +29,7 @@ MAX_SIZE = 1 << 40  # of one dimension
 MAX_NAME_BYTES = 256
 MAX_STRING_BYTES = 1 << 20  # a chat template
 MAX_ELEMENT_BYTES = 4096  # one token or merge
-MAX_STRINGS = 1 << 20  # elements of all string arrays together: tokens and merges
+MAX_STRINGS = 3 << 18  # elements of all string arrays together: 408,403 tokens and merges in the official file
 MAX_NUMBERS = 1 << 20  # elements of one array of numbers
 MAX_ALIGNMENT = 1 << 16
 DEFAULT_ALIGNMENT = 32
@@ -147,6 +147,7 @@ class _Header:
     def __init__(self, file: WeightFile) -> None:
         self._file = file
         self._bytes = _Bytes(file)
+        self._strings_left = MAX_STRINGS
         self.metadata: dict[str, Metadata] = {}
         self.tensors: dict[str, GgufTensor] = {}
         n_tensors, n_keys = self._read_counts()
@@ -186,7 +187,9 @@ class _Header:
         if kind == _ARRAY:
             raise self._file.damaged(key, "an array inside an array")
         if kind == _STRING:
-            return self._bytes.texts(self._bytes.count("<Q", MAX_STRINGS, key), key)
+            texts = self._bytes.texts(self._bytes.count("<Q", self._strings_left, key), key)
+            self._strings_left -= len(texts)
+            return texts
         if kind != _BOOL and kind not in _SCALARS:
             raise self._file.damaged(key, f"unknown type {kind}")
         dtype = np.dtype("<u1" if kind == _BOOL else _SCALARS[kind])

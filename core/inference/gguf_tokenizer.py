@@ -23,6 +23,7 @@ LLAMA3_EXPRESSION = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
 )
+MAX_ADDED = 8192  # Falcon3 has about 2,000; finding them in a text takes time for each
 _NORMAL, _USER_DEFINED, _UNUSED = 1, 4, 5
 
 
@@ -38,7 +39,8 @@ def gguf_tokenizer(file: GgufFile, config: ModelConfig) -> Tokenizer:
     added = {int(i): tokens[i] for i in np.flatnonzero(control | (types == _USER_DEFINED))}
     inside = {tokens[i]: int(i) for i in np.flatnonzero(types == _NORMAL)}
     merges = _merges(file, inside)
-    inside |= {text: i for i, text in added.items() if i < _first_outside(types)}
+    first_outside = _first_outside(types)
+    inside |= {text: i for i, text in added.items() if i < first_outside}
     if len({*inside, *added.values()}) != np.count_nonzero(types != _UNUSED):
         raise _damaged(file, "two tokens of the same text")
     if not inside.keys() >= {chr(code) for code in byte_alphabet()}:
@@ -111,12 +113,13 @@ def _backend(file: GgufFile, vocabulary: dict[str, int], merges: list[tuple[str,
 def _add(
     file: GgufFile, backend: Backend, added: dict[int, str], control: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> None:
-    """Add tokens, in the order of their ids, and see that they kept them."""
+    """Add tokens, all at once and in the order of their ids, and see that they kept them."""
+    if len(added) > MAX_ADDED:
+        raise file.unsupported(f"{len(added)} added tokens, more than {MAX_ADDED}")
+    if "" in added.values():
+        raise _damaged(file, "an added token without a text")
+    backend.add_tokens([AddedToken(text, special=bool(control[i]), normalized=False) for i, text in added.items()])
     for token_id, text in added.items():
-        if not text:
-            raise _damaged(file, "an added token without a text")
-        token = AddedToken(text, special=bool(control[token_id]), normalized=False)
-        (backend.add_special_tokens if control[token_id] else backend.add_tokens)([token])
         if backend.token_to_id(text) != token_id:
             raise file.unsupported(f"the added token {text[:40]!r} cannot have the id {token_id}")
 

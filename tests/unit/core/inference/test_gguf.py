@@ -149,6 +149,15 @@ def test_a_lying_header_is_damaged(tmp_path: Path, spoil: Callable[[GgufFiles], 
     assert error.facts["reason"]
 
 
+def test_string_arrays_share_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gguf_module, "MAX_STRINGS", 10)
+    files = small()
+    files.metadata |= {name: Typed(ARRAY, ["a"] * 5, STRING) for name in ("one", "two")}
+    GgufFile(files.write(tmp_path / "m.gguf")).close()
+    files.metadata["three"] = Typed(ARRAY, ["a"], STRING)
+    assert refusal(files.write(tmp_path / "m.gguf")).facts["part"] == "three"
+
+
 def test_keys_and_tensors_may_not_be_twice(tmp_path: Path) -> None:
     path = small().write(tmp_path / "m.gguf")
     data = path.read_bytes()

@@ -182,6 +182,19 @@ def test_a_vocabulary_may_have_no_bos(tmp_path: Path) -> None:
     assert read_tokenizer(files.write(tmp_path / "m.gguf")).prefix_ids == ()
 
 
+def test_too_many_added_tokens_are_refused_at_once(tmp_path: Path) -> None:
+    metadata, n = vocabulary_metadata(TOKENIZER), 50_000
+    metadata["tokenizer.ggml.tokens"].value += [f"<{i}>" for i in range(512, n)]
+    metadata["tokenizer.ggml.token_type"].value += [3] * (n - 512)
+    weights = random_weights(layers=1)
+    weights.sizes["vocab"] = n
+    path = header_only(model_metadata(weights) | metadata).write(tmp_path / "m.gguf")
+    started = time.perf_counter()
+    with pytest.raises(AppError, match="added tokens"):
+        read_tokenizer(path)
+    assert time.perf_counter() - started < 2
+
+
 def edit(key: str, change: Callable[[list[str]], object]) -> Callable[[dict[str, Typed]], object]:
     return lambda metadata: change(metadata[f"tokenizer.ggml.{key}"].value)
 
