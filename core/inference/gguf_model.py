@@ -304,7 +304,7 @@ def _refuse_variants(keys: ConfigKeys, prefix: str) -> None:
         value = keys.get(prefix + key)
         if value is not None and (isinstance(value, np.ndarray | list) or value != neutral):
             raise keys.unsupported(f"{prefix}{key} is {keys.shown(prefix + key)}")
-    if keys.get("split.count") not in (None, 0, 1):
+    if "split.count" in keys.values and keys.integer("split.count", 0, MAX_LAYERS) > 1:
         raise keys.unsupported("the model is split into several files")
 
 

@@ -56,9 +56,9 @@ def _check_kind(file: GgufFile) -> None:
     kind, pre = file.metadata.get("tokenizer.ggml.model"), file.metadata.get("tokenizer.ggml.pre", LLAMA3_NAMES[0])
     if kind is None:
         raise AppError(ErrorCode.TOKENIZER_MISSING, path=file.path)
-    if kind != "gpt2":
+    if not isinstance(kind, str) or kind != "gpt2":
         raise file.unsupported(f"the vocabulary is of the kind {str(kind)[:40]!r}")
-    if pre not in LLAMA3_NAMES:
+    if not isinstance(pre, str) or pre not in LLAMA3_NAMES:
         raise file.unsupported(f"the pre-tokenizer is {str(pre)[:40]!r}")
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf_files import (
+    ARRAY,
+    BOOL,
     F32,
     FLOATS,
     STRING,
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, LoadProgress
 from core.inference.config import TokenId, load_config
-from core.inference.formats import read_config
+from core.inference.formats import read_config, read_tokenizer
 from core.inference.gguf import GgufFile
 from core.inference.gguf_model import GgufReader, check_gguf_tensors, format_name, gguf_config
 from core.inference.model import Interrupted, load_model, score_ids
@@ -247,6 +249,26 @@ def test_wrong_values_are_damage(tmp_path: Path, edit: Callable[[GgufFiles], Non
     error = refusal(written(files, tmp_path))
     assert error.code is ErrorCode.MODEL_DAMAGED
     assert error.facts["path"] == tmp_path / "model.gguf"
+
+
+@pytest.mark.parametrize("key", [key for key in as_gguf(random_weights(layers=1)).metadata if "scores" not in key])
+@pytest.mark.parametrize(
+    "typed", [Typed(ARRAY, [1, 2], U32), Typed(ARRAY, ["a", "b"], STRING), Typed(BOOL, 1), Typed(STRING, "x" * 99)]
+)
+def test_keys_of_another_type_are_refused_or_do_not_matter(tmp_path: Path, key: str, typed: Typed) -> None:
+    files = as_gguf(random_weights(layers=1))
+    files.metadata |= {key: typed, "split.count": typed, "tokenizer.ggml.pre": typed}
+    path = written(files, tmp_path)
+    with pytest.raises(AppError):
+        read_tokenizer(path)
+    del files.metadata["split.count"], files.metadata["tokenizer.ggml.pre"]
+    path = written(files, tmp_path)
+    try:
+        read_tokenizer(path)
+    except AppError as error:
+        assert error.facts["path"] == path  # noqa: PT017
+    else:
+        assert key in ("tokenizer.chat_template", "tokenizer.ggml.add_bos_token")
 
 
 def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
