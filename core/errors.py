@@ -18,6 +18,9 @@ class ErrorCode(StrEnum):
     MODEL_DAMAGED = "model_damaged"  # facts: path, part (tensor or file), reason
     MODEL_UNSUPPORTED = "model_unsupported"  # facts: path, reason
     MODEL_NONE_CHOSEN = "model_none_chosen"
+    MODEL_NAME_INVALID = "model_name_invalid"  # facts: name
+    MODEL_NAME_TAKEN = "model_name_taken"  # facts: name
+    MODEL_NOT_OURS = "model_not_ours"  # facts: name, path
     TOKENIZER_MISSING = "tokenizer_missing"  # facts: path
     TOKENIZER_DAMAGED = "tokenizer_damaged"  # facts: path, reason
     OUT_OF_MEMORY = "out_of_memory"  # facts: needed_bytes

@@ -3,6 +3,7 @@
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.interrupts import interrupts_cancel
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace, _paths: AppPaths, out: Output) -> int:
         AppError: why the model must not be loaded, after the report was written.
         KeyboardInterrupt: Ctrl-C.
     """
-    report = _report(arguments, out)
+    report = examine(arguments.path, out)
     if arguments.json:
         out.line(json.dumps(_as_json(report), indent=2))
     else:
@@ -37,16 +38,19 @@ def run(arguments: argparse.Namespace, _paths: AppPaths, out: Output) -> int:
     return EXIT_OK
 
 
-def _report(arguments: argparse.Namespace, out: Output) -> "ModelReport":
+def examine(path: Path, out: Output) -> "ModelReport":
+    """Read every value of the model at `path` and try its vocabulary, showing how far it is.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
     from core.inference.inspect import inspect_model
     from core.inference.model import Interrupted
 
     cancel = CancelToken()
     with interrupts_cancel(cancel):
         try:
-            report = inspect_model(
-                arguments.path, deep=True, cancel=cancel, emit=loading(arguments.path.name, out, verb="Checking")
-            )
+            report = inspect_model(path, deep=True, cancel=cancel, emit=loading(path.name, out, verb="Checking"))
         except Interrupted:
             raise KeyboardInterrupt from None
     out.wipe_status()

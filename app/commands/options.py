@@ -67,6 +67,31 @@ examples:
 The weights are used again for each number of threads. "memory" is a plain sequential read measured in the same run:
 writing cannot go faster than this computer reads the weights.
 """
+_MODELS_EPILOG: Final = """\
+examples:
+  tern models list                              what is here, and which models are published
+  tern models import ~/Downloads/bitnet-2b4t    check it, then copy it into Tern's data
+  tern models import --reference model.gguf     check it and remember where it is, without a copy
+  tern models import                            take over what the Hugging Face tools have downloaded
+  tern models verify bitnet-b1.58-2B-4T         is every byte still what it was, or what was published?
+  tern models remove bitnet-b1.58-2B-4T
+
+`tern models ACTION --help` explains an action. Nothing is downloaded.
+"""
+_IMPORT_EPILOG: Final = """\
+Every value is read first, as `tern inspect` does, and what must not be loaded is not imported. Only the files that Tern
+reads are copied, never code. The SHA-256 of each is kept, and compared with the published one where Tern knows it.
+
+PATH may be a snapshot in the cache of the Hugging Face tools, or models--OWNER--NAME there. Without PATH that cache is
+searched (HF_HUB_CACHE, HF_HOME or ~/.cache/huggingface/hub).
+"""
+_VERIFY_EPILOG: Final = """\
+Reads all of every file. The exit code is 2 where one is missing or changed, and one line says which.
+"""
+_REMOVE_EPILOG: Final = """\
+Deletes what `tern models import` has copied. Of a model that was imported with --reference only the reference goes, and
+a model that you put into the folder yourself is left alone.
+"""
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?", re.ASCII)
 _GREEDY_EXCLUDES: Final = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed")
@@ -112,6 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("score", "write a model's logits to a file", _SCORE_EPILOG, _add_score),
         ("inspect", "say what a model directory holds and whether it may be loaded", _INSPECT_EPILOG, _add_inspect),
         ("bench", "measure how fast this computer runs a model", _BENCH_EPILOG, _add_bench),
+        ("models", "list, import, verify and remove models", _MODELS_EPILOG, _add_models),
     ):
         description = summary[0].upper() + summary[1:] + "."
         add(commands.add_parser(name, help=summary, description=description, epilog=epilog, parents=[common]))
@@ -222,6 +248,43 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         help="the model's directory, or the name of an installed one (default: your setting)",
     )
     parser.add_argument("--system", metavar="TEXT", help="what the model is told first (default: your setting)")
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    common = _Parser(add_help=False)
+    _add_data_dir(common, argparse.SUPPRESS)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+    for name, summary, epilog, add in (
+        ("list", "what is on this computer, and which models are published", "", _add_models_list),
+        ("import", "check a model and take it over", _IMPORT_EPILOG, _add_models_import),
+        ("verify", "compare a model's files with what they must be", _VERIFY_EPILOG, _add_models_verify),
+        ("remove", "delete an imported model", _REMOVE_EPILOG, _add_models_remove),
+    ):
+        description = summary[0].upper() + summary[1:] + "."
+        add(actions.add_parser(name, help=summary, description=description, epilog=epilog, parents=[common]))
+
+
+def _add_models_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_models_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path", metavar="PATH", type=_path, nargs="?", help="the model's directory or .gguf file (not given: searched)"
+    )
+    parser.add_argument("--reference", action="store_true", help="copy nothing: the model stays where it is")
+    parser.add_argument(
+        "--name", metavar="NAME", type=_named, help="what to call it (not given: as it is called there)"
+    )
+
+
+def _add_models_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", type=_named, help="as `tern models list` calls it")
+
+
+def _add_models_remove(parser: argparse.ArgumentParser) -> None:
+    _add_models_verify(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import AppError, ErrorCode
+from core.models.receipts import REFERENCE_SUFFIX, read_receipt
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model directory or a .gguf file; `name` is the directory's or the file's."""
+    """A model directory or a .gguf file; `name` is the directory's, the file's or the reference's."""
 
     name: str
     path: Path
     is_starter: bool
+    reference: Path | None = None  # the file in `models` that only names this model
 
 
 def is_model_directory(path: Path) -> bool:
@@ -46,17 +48,26 @@ def installed_models(
     """List the starter model, then the models by name; directories that do not exist are passed over.
 
     `models` is AppPaths.models, `starter` the directory that came with the program, `extra` one that the person
-    chose: a model directory itself or one that holds several.
+    chose: a model directory itself or one that holds several. References count as the models that they name.
     """
     found: list[InstalledModel] = []
     seen: set[Path] = set()
-    candidates = [] if extra is None else [extra, *_subdirectories(extra)]
-    ordered = sorted([*_subdirectories(models), *candidates], key=lambda path: (path.name.casefold(), str(path)))
-    for path in [*([] if starter is None else [starter]), *ordered]:
-        if path.resolve() not in seen and is_model_directory(path):
-            seen.add(path.resolve())
-            found.append(InstalledModel(path.name, path, is_starter=path == starter))
+    paths = [*_subdirectories(models), *([] if extra is None else [extra, *_subdirectories(extra)])]
+    candidates = [InstalledModel(path.name, path, is_starter=False) for path in paths] + _referenced(models)
+    candidates.sort(key=lambda model: (model.name.casefold(), str(model.path)))
+    if starter is not None:
+        candidates.insert(0, InstalledModel(starter.name, starter, is_starter=True))
+    for model in candidates:
+        resolved = model.path.resolve()
+        if resolved not in seen and (is_model_directory(model.path) or _is_referenced_file(model)):
+            seen.add(resolved)
+            found.append(model)
     return tuple(found)
+
+
+def references(models: Path) -> tuple[InstalledModel, ...]:
+    """List all references by name, also those whose model is no longer where it was."""
+    return tuple(sorted(_referenced(models), key=lambda model: model.name.casefold()))
 
 
 def resolve_model(setting: str, installed: Sequence[InstalledModel]) -> InstalledModel:
@@ -95,6 +106,24 @@ def _subdirectories(directory: Path) -> list[Path]:
         return [path for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")]
     except OSError:
         return []
+
+
+def _referenced(models: Path) -> list[InstalledModel]:
+    """Return what the references in `models` name."""
+    found: list[InstalledModel] = []
+    try:
+        paths = [path for path in models.iterdir() if path.name.endswith(REFERENCE_SUFFIX)]
+    except OSError:
+        return []
+    for path in paths:
+        receipt, name = read_receipt(path), path.name.removesuffix(REFERENCE_SUFFIX)
+        if receipt is not None and receipt.source.is_absolute() and name and not name.startswith("."):
+            found.append(InstalledModel(name, receipt.source, is_starter=False, reference=path))
+    return found
+
+
+def _is_referenced_file(model: InstalledModel) -> bool:
+    return model.reference is not None and is_gguf_file(model.path)
 
 
 def _first(models: Iterable[InstalledModel]) -> InstalledModel | None:
