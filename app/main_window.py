@@ -298,7 +298,7 @@ class MainWindow(QMainWindow):
         """Return what an answer is made with (engine lane)."""
         assert self._services is not None
         settings = self.settings
-        service = wiring.chat_service(self._services.store, self.models.engine)
+        service = wiring.chat_service(self._services, self.models.engine)
         return service, sampling_params(settings), settings.text("system_prompt")
 
     def _try_again(self) -> None:

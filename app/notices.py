@@ -54,6 +54,7 @@ class _Words:
 _FILES_SAFE = "Nothing on this computer was changed."
 _CHATS_SAFE = "Your conversations are safe."
 _KEPT = "Your message is kept."
+_DOCUMENT_SAFE = "Your file was not changed."
 _OTHER_FOLDER = "Choose another model folder."
 _AGAIN_FOLDER = "Copy the model again, or choose another model folder."
 
@@ -98,7 +99,6 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         "Choose a model",
         Action.CHOOSE_MODEL,
     ),
-    ErrorCode.TOKENIZER_MISSING: _Words(
     ErrorCode.MODEL_NAME_INVALID: _Words(
         "The name cannot be used",
         "A model cannot be called {name}.",
@@ -123,6 +123,7 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         "Close",
         Action.DISMISS,
     ),
+    ErrorCode.TOKENIZER_MISSING: _Words(
         "The model has no tokenizer",
         "The model at {path} lacks tokenizer.json, the file that turns text into numbers.",
         _FILES_SAFE,
@@ -207,6 +208,38 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         "{path} cannot be written: {reason}.",
         "An existing file was left as it was.",
         "Choose another place.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.DOCUMENT_UNREADABLE: _Words(
+        "The document cannot be read",
+        "{path} was not added: {reason}.",
+        _DOCUMENT_SAFE,
+        "Save it as plain text and add that.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.DOCUMENT_EMPTY: _Words(
+        "The document is empty",
+        "{path} was not added: there is no text in it.",
+        _DOCUMENT_SAFE,
+        "Choose another file.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.DOCUMENT_TOO_LARGE: _Words(
+        "The document is too large",
+        "{path} was not added: it has {found_bytes}, and a document may have {limit_bytes}.",
+        _DOCUMENT_SAFE,
+        "Add the part of it that you want to ask about.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.DOCUMENTS_TOO_MANY: _Words(
+        "Too many documents",
+        "That would make {found} documents, and a conversation holds up to {limit}.",
+        "Nothing was added.",
+        "Choose fewer, or ask about the others in a new chat.",
         "Close",
         Action.DISMISS,
     ),

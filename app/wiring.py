@@ -5,11 +5,12 @@ model) happen inside the functions: they run on a worker thread of the window, o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.events import CancelToken, Emit
+from core.library.search import Library
 from core.models.installed import InstalledModel, installed_models
 from core.paths import AppPaths
 from core.settings import Settings
@@ -34,6 +35,7 @@ class Services:
     database: Database
     store: ChatStore
     n_interrupted: int  # answers that a killed process had left unfinished
+    library: Library = field(default_factory=Library)  # only the engine lane uses it
 
     def close(self) -> None:
         """Write out and close the database."""
@@ -57,11 +59,11 @@ def build_services(paths: AppPaths) -> Services:
     return Services(paths, database, store, n_interrupted)
 
 
-def chat_service(store: ChatStore, engine: "Callable[[], Engine]") -> "ChatService":
+def chat_service(services: Services, engine: "Callable[[], Engine]") -> "ChatService":
     """Return the service that answers with `engine`."""
     from core.chat import ChatService
 
-    return ChatService(store, engine)
+    return ChatService(services.store, engine, library=services.library)
 
 
 def find_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:

@@ -12,9 +12,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Emit, HistoryTrimmed, ReplyDone, Saved, StopReason, TextDelta
+from core.events import CancelToken, Emit, HistoryTrimmed, PassagesFound, ReplyDone, Saved, StopReason, TextDelta
 from core.inference.config import TokenId
 from core.inference.prompt import Role, Turn, build_prompt, reply_reserve
+from core.library.cite import build_context, passage_budget
+from core.library.reading import DocumentText
+from core.library.search import Library
 from core.store.chats import ChatId, ChatStore, Message, MessageId, MessageRole, MessageState, ReplyRecord
 
 if TYPE_CHECKING:
@@ -27,24 +30,30 @@ SAVE_INTERVAL_S: Final = 0.5  # half of the second of text that a killed process
 class ChatService:
     """Answers prompts of stored conversations.
 
-    `engine` gives the engine to answer with and may load it first; `clock` is monotonic, in seconds.
+    `engine` gives the engine to answer with and may load it first; `clock` is monotonic, in seconds; `library` keeps
+    the indexes of documents from one answer to the next.
     """
 
     def __init__(
-        self, store: ChatStore, engine: "Callable[[], Engine]", clock: Callable[[], float] = time.monotonic
+        self,
+        store: ChatStore,
+        engine: "Callable[[], Engine]",
+        clock: Callable[[], float] = time.monotonic,
+        library: Library | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
+        self._library = library or Library()
 
     def reply(
         self, chat_id: ChatId, text: str, params: "SamplingParams", system: str, cancel: CancelToken, emit: Emit
     ) -> Message:
         """Store the prompt, generate its answer, storing that as it grows, and return it as stored.
 
-        Emits Saved(0) when the prompt is on disk, HistoryTrimmed where old messages no longer fit, the engine's
-        events, Saved as the answer is stored, and ReplyDone at the end. Cancelling keeps the answer so far as
-        STOPPED; an error keeps it as FAILED.
+        Emits Saved(0) when the prompt is on disk, PassagesFound where the conversation has documents, HistoryTrimmed
+        where old messages no longer fit, the engine's events, Saved as the answer is stored, and ReplyDone at the end.
+        Cancelling keeps the answer so far as STOPPED; an error keeps it as FAILED.
 
         Raises:
             AppError: PROMPT_EMPTY and CHAT_NOT_FOUND (nothing was stored), PROMPT_TOO_LONG, and whatever `engine`
@@ -52,9 +61,10 @@ class ChatService:
         """
         if not text.strip():
             raise AppError(ErrorCode.PROMPT_EMPTY)
-        self._store.add_prompt(chat_id, text)
+        prompt_id = self._store.add_prompt(chat_id, text)
         emit(Saved(0))
         engine = self._engine()
+        self._find_passages(chat_id, prompt_id, text, engine, params, cancel, emit)
         turns = _turns(system, self._store.messages(chat_id), engine.name)
         reply_id = self._store.begin_reply(chat_id, engine.name)
         keeper = _Keeper(self._store, reply_id, self._clock, emit)
@@ -66,6 +76,31 @@ class ChatService:
                 self._store.finish_reply(reply_id, keeper.text, state, None)
             raise
         return self._finish(chat_id, reply_id, _record(engine.name, generation, params), generation.text, emit)
+
+    def _find_passages(
+        self,
+        chat_id: ChatId,
+        prompt_id: MessageId,
+        question: str,
+        engine: "Engine",
+        params: "SamplingParams",
+        cancel: CancelToken,
+        emit: Emit,
+    ) -> None:
+        """Store with the prompt what the model is to read of the conversation's documents, then tell it."""
+        documents = [DocumentText(each.name, each.sha256, each.text) for each in self._store.documents(chat_id)]
+        if not documents:
+            return
+        passages = self._library.find(
+            documents,
+            question,
+            lambda text: len(engine.tokenizer.encode_text(text)),
+            passage_budget(engine.context_length, reply_reserve(engine.context_length, params.max_tokens)),
+            cancel,
+        )
+        if passages:
+            self._store.set_context(prompt_id, passages)
+            emit(PassagesFound(passages))
 
     def _finish(self, chat_id: ChatId, reply_id: MessageId, record: ReplyRecord, text: str, emit: Emit) -> Message:
         is_stopped = record.stop_reason is StopReason.CANCELLED
@@ -125,7 +160,8 @@ def _turns(system: str, messages: Sequence[Message], model: str) -> list[Turn]:
     turns = [Turn(Role.SYSTEM, system)]
     for message in messages:
         if message.role is MessageRole.USER:
-            turns.append(Turn(Role.USER, message.text))
+            asked = build_context(message.context, message.text) if message.context else message.text
+            turns.append(Turn(Role.USER, asked))
         elif message.text:
             turns.append(Turn(Role.ASSISTANT, message.text, _token_ids(message, model)))
         elif message.state is MessageState.FAILED and turns[-1].role is Role.USER:

@@ -34,6 +34,11 @@ class ErrorCode(StrEnum):
     IDS_INVALID = "ids_invalid"  # facts: text
     SETTING_INVALID = "setting_invalid"  # facts: key, value, allowed
     OUTPUT_UNWRITABLE = "output_unwritable"  # facts: path, reason
+    # documents
+    DOCUMENT_UNREADABLE = "document_unreadable"  # facts: path, reason
+    DOCUMENT_EMPTY = "document_empty"  # facts: path
+    DOCUMENT_TOO_LARGE = "document_too_large"  # facts: path, found_bytes, limit_bytes
+    DOCUMENTS_TOO_MANY = "documents_too_many"  # facts: found, limit
     # our own data
     DATA_DIR_UNWRITABLE = "data_dir_unwritable"  # facts: path, reason
     ALREADY_RUNNING = "already_running"  # facts: path

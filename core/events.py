@@ -78,6 +78,20 @@ class ReplyStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document: the name of the document, the range of characters (`end` exclusive) and its text there.
+
+    `number` is what the model and the person call it by, from 1.
+    """
+
+    number: int
+    document: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadProgress:
     """A model is being read: bytes done of bytes in all."""
 
@@ -98,6 +112,13 @@ class HistoryTrimmed:
     """The oldest `turns_dropped` messages no longer fit and are not seen by the model."""
 
     turns_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassagesFound:
+    """The model is about to read these passages with the question."""
+
+    passages: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +150,5 @@ class JobFailed:
     error: AppError
 
 
-Event = LoadProgress | PromptProgress | HistoryTrimmed | TextDelta | Saved | ReplyDone | JobFailed
+Event = LoadProgress | PromptProgress | HistoryTrimmed | PassagesFound | TextDelta | Saved | ReplyDone | JobFailed
 Emit = Callable[[object], None]

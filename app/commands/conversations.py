@@ -50,7 +50,7 @@ class SavedConversation:
         except BaseException:
             self._lock.release()
             raise
-        self._service = wiring.chat_service(self._services.store, engine)
+        self._service = wiring.chat_service(self._services, engine)
         self._params = params
         self._chat_id: ChatId | None = None
 

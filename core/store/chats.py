@@ -7,15 +7,16 @@ made storable on the way in (`storable`): what SQLite or UTF-8 cannot hold is re
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final, NewType
 
 from core.errors import AppError, ErrorCode
-from core.events import ReplyStats, StopReason
+from core.events import Passage, ReplyStats, StopReason
 from core.store.database import Database
+from core.store.documents import Document, DocumentId, passages_as_json, passages_from, storable
 
 ChatId = NewType("ChatId", int)
 MessageId = NewType("MessageId", int)
@@ -78,11 +79,12 @@ class Message:
     created_at: float
     reply: ReplyRecord | None
     model: str | None = None
+    context: tuple[Passage, ...] = ()  # what the model read with a prompt, beside its text
 
 
 _MESSAGE_COLUMNS: Final = """
     SELECT m.id, m.chat_id, m.role, m.text, m.state, m.created_at, m.model,
-           r.model, r.token_ids, r.stop_reason, r.seed, r.stats, r.params
+           m.context, r.model, r.token_ids, r.stop_reason, r.seed, r.stats, r.params
     FROM messages AS m LEFT JOIN replies AS r ON r.message_id = m.id"""
 
 
@@ -192,6 +194,38 @@ class ChatStore:
                     "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?)", (message_id, *_columns(record))
                 )
 
+    def set_context(self, message_id: MessageId, passages: Sequence[Passage]) -> None:
+        """Note which passages the model reads with a prompt; nothing when its chat was deleted."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE messages SET context = ? WHERE id = ?", (passages_as_json(passages), message_id))
+
+    def add_document(self, chat_id: ChatId, name: str, sha256: str, text: str) -> None:
+        """Give a conversation a document; one with the same content is there already and stays as it is.
+
+        Raises:
+            AppError: CHAT_NOT_FOUND.
+        """
+        with self._write_chat(chat_id) as connection:
+            connection.execute(
+                """INSERT OR IGNORE INTO documents(chat_id, name, sha256, text, created_at) VALUES (?, ?, ?, ?, ?)""",
+                (chat_id, storable(name), sha256, storable(text), self._clock()),
+            )
+
+    def documents(self, chat_id: ChatId) -> list[Document]:
+        """Return the documents of a conversation in the order in which they were added."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id, name, sha256, text, created_at FROM documents WHERE chat_id = ? ORDER BY id",
+                (chat_id,),
+            ).fetchall()
+        return [Document(DocumentId(row[0]), *row[1:]) for row in rows]
+
+    def remove_document(self, document_id: DocumentId) -> None:
+        """Take a document out of its conversation; passages that were read before stay with their messages."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+        self._database.empty_log()
+
     def recover(self) -> int:
         """Mark the answers that a killed process left unfinished; call once at start. Returns how many."""
         with self._database.write() as connection:
@@ -227,19 +261,6 @@ class ChatStore:
         return MessageId(_row_id(cursor))
 
 
-def storable(text: str) -> str:
-    r"""Return `text` as the database can hold it, of the same length except for joined pairs.
-
-    Lone surrogates (also those of ``surrogateescape``) and NUL become U+FFFD; two surrogates that make a pair become
-    the character they mean.
-    """
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.replace("\0", "\ufffd")
-
-
 def title_from(text: str) -> str:
     """Return a title of at most TITLE_CHARS characters: the first line with text, cut at a word."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
@@ -272,7 +293,7 @@ def _columns(record: ReplyRecord) -> tuple[str, ...]:
 
 
 def _message(row: tuple[object, ...]) -> Message:
-    message_id, chat_id, role, text, state, created_at, model, *reply = row
+    message_id, chat_id, role, text, state, created_at, model, context, *reply = row
     return Message(
         MessageId(int(str(message_id))),
         ChatId(int(str(chat_id))),
@@ -282,6 +303,7 @@ def _message(row: tuple[object, ...]) -> Message:
         float(str(created_at)),
         None if reply[0] is None else _reply(reply),
         None if model is None else str(model),
+        passages_from(None if context is None else str(context)),
     )
 
 

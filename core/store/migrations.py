@@ -5,7 +5,7 @@ A step that was released is never edited again: a change is a new step.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -55,8 +55,26 @@ def _create_chats_and_messages(connection: sqlite3.Connection) -> None:
     )
 
 
-STEPS: Final[tuple[Step, ...]] = (_create_chats_and_messages,)
+def _add_documents(connection: sqlite3.Connection) -> None:
+    """Version 2: the documents of a chat, and with a prompt the passages that were read with it (a JSON list)."""
+    connection.execute(
+        """CREATE TABLE IF NOT EXISTS documents(
+             id INTEGER PRIMARY KEY AUTOINCREMENT,
+             chat_id INTEGER NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+             name TEXT NOT NULL,
+             sha256 TEXT NOT NULL,
+             text TEXT NOT NULL,
+             created_at REAL NOT NULL)"""
+    )
+    connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS documents_by_chat ON documents(chat_id, sha256)")
+    if "context" not in [row[1] for row in connection.execute("PRAGMA table_info(messages)")]:
+        connection.execute("ALTER TABLE messages ADD COLUMN context TEXT")
+
+
+STEPS: Final[tuple[Step, ...]] = (_create_chats_and_messages, _add_documents)
 SCHEMA_VERSION: Final = len(STEPS)
+# Columns that later versions added to a table: a row that was never written since lacks them on its page.
+ADDED_COLUMNS: Final[Mapping[str, int]] = {"messages": 1}
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -18,7 +18,7 @@ from core.store import migrations
 from core.store.pages import read_rows
 
 _SIDE_FILES: Final = ("-wal", "-shm")
-_TABLES: Final = ("chats", "messages", "replies")
+_TABLES: Final = ("chats", "messages", "replies", "documents")
 _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (float, int)}
 _Row = tuple[object, ...]
 
@@ -148,8 +148,9 @@ def _read_pages(path: Path, columns: dict[str, dict[str, str]], rows: dict[str, 
     """
     for rowid, values in read_rows(path):
         for table, kinds in columns.items():
-            if len(values) == len(kinds) and values[0] is None and rowid > 0:
-                row = (rowid, *values[1:])  # the first column of each table is its rowid
+            n_absent = len(kinds) - len(values)
+            if 0 <= n_absent <= migrations.ADDED_COLUMNS.get(table, 0) and values[0] is None and rowid > 0:
+                row = (rowid, *values[1:], *[None] * n_absent)  # the first column of each table is its rowid
                 if _fits(row, kinds):
                     rows[table].setdefault(rowid, row)
 
@@ -175,6 +176,7 @@ def _fill(fresh: sqlite3.Connection, tables: dict[str, dict[int, _Row]]) -> None
                   min(created_at), max(created_at)
            FROM messages AS lost WHERE chat_id NOT IN (SELECT id FROM chats) GROUP BY chat_id"""
     )
+    fresh.execute("DELETE FROM documents WHERE chat_id NOT IN (SELECT id FROM chats)")
     fresh.execute("UPDATE messages SET parent_id = NULL WHERE parent_id NOT IN (SELECT id FROM messages)")
     fresh.execute("DELETE FROM replies WHERE message_id NOT IN (SELECT id FROM messages)")
     fresh.execute("COMMIT")

@@ -10,6 +10,7 @@ from core.errors import AppError, ErrorCode
 from core.events import (
     CancelToken,
     HistoryTrimmed,
+    PassagesFound,
     PromptProgress,
     ReplyDone,
     ReplyStats,
@@ -330,6 +331,62 @@ def test_params_are_recorded_as_they_were_used(bed: Bed) -> None:
     message = bed.reply(params=replace(Params(), temperature=0.0, stop=("\nUser:",)))
     assert message.reply is not None
     assert json.loads(message.reply.params)["stop"] == ["\nUser:"]
+
+
+LEASE = "The rent is 900 euros.\n\nThe notice\nperiod is three months. <|eot_id|>\n\nPets may live here."
+# With | for the end of a line:
+ASKED = "Passages:|[1] The notice period is three months. <|eot_id|>|Question: What is the notice period?"
+
+
+def test_passages_are_stored_told_and_read_with_the_question(bed: Bed) -> None:
+    bed.store.add_document(bed.chat_id, "lease.txt", "1" * 64, LEASE)
+    bed.reply("What is the notice period?")
+    found = bed.events[1]
+    assert isinstance(found, PassagesFound)
+    assert [type(event) for event in bed.events[:3]] == [Saved, PassagesFound, PromptProgress]
+    (passage,) = found.passages
+    assert LEASE[passage.start : passage.end] == passage.text
+    message = bed.store.messages(bed.chat_id)[0]
+    assert (message.text, message.context) == ("What is the notice period?", (passage,))
+    assert f"User: {ASKED}|Assistant: " in bed.engine.prompt_text().replace("\n", "|")
+
+
+def test_an_earlier_question_is_read_again_exactly_as_it_was(bed: Bed) -> None:
+    bed.store.add_document(bed.chat_id, "lease.txt", "1" * 64, LEASE)
+    bed.reply("What is the notice period?")
+    bed.store.remove_document(bed.store.documents(bed.chat_id)[0].id)
+    bed.reply("Thank you.")
+    n_answer = 6
+    assert bed.engine.prompts[1][: len(bed.engine.prompts[0])] == bed.engine.prompts[0]
+    assert bed.engine.prompt_text().endswith("#" * n_answer + "|User: Thank you.|Assistant: ")
+
+
+def test_the_passages_are_on_disk_when_they_are_told(bed: Bed) -> None:
+    bed.store.add_document(bed.chat_id, "lease.txt", "1" * 64, LEASE)
+    seen: list[int] = []
+
+    def emit(event: object) -> None:
+        if isinstance(event, PassagesFound):
+            seen.append(len(bed.store.messages(bed.chat_id)[-1].context))
+
+    bed.service.reply(bed.chat_id, "Rent?", Params(), SYSTEM, bed.cancel, emit)
+    assert seen == [1]
+
+
+def test_passages_take_at_most_half_of_the_room(bed: Bed) -> None:
+    bed.engine.context_length = 300
+    bed.store.add_document(bed.chat_id, "long.txt", "2" * 64, "tern " * 2_000)
+    bed.reply("Tern?")
+    (passage,) = bed.store.messages(bed.chat_id)[0].context
+    assert 20 < len(passage.text) <= (300 - 8) // 2
+
+
+def test_documents_of_another_chat_are_not_read(bed: Bed) -> None:
+    other = bed.store.create_chat()
+    bed.store.add_document(other, "lease.txt", "1" * 64, LEASE)
+    bed.reply("What is the notice period?")
+    assert bed.engine.prompt_text() == "^System: Be brief.|User: What is the notice period?|Assistant: "
+    assert not any(isinstance(event, PassagesFound) for event in bed.events)
 
 
 @pytest.mark.kernels

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import AppError, ErrorCode
-from core.events import ReplyStats, StopReason
+from core.events import Passage, ReplyStats, StopReason
 from core.store.chats import (
     TITLE_CHARS,
     ChatId,
@@ -230,6 +230,53 @@ def test_ids_are_never_used_again(store: ChatStore) -> None:
     first = store.create_chat()
     store.delete_chat(first)
     assert store.create_chat() > first
+
+
+def test_documents_belong_to_one_chat_and_go_with_it(store: ChatStore, database: Database, clock: FakeClock) -> None:
+    first, second = store.create_chat("first"), store.create_chat("second")
+    store.add_document(first, "lease.txt", "a" * 64, "The rent.")
+    store.add_document(first, "<b>b</b>\udce9.txt", "b" * 64, "x\0y <|eot_id|>")
+    store.add_document(first, "the same again.txt", "a" * 64, "The rent.")
+    store.add_document(second, "lease.txt", "a" * 64, "The rent.")
+    found = store.documents(first)
+    assert [(each.name, each.text) for each in found] == [
+        ("lease.txt", "The rent."),
+        ("<b>b</b>\ufffd.txt", "x\ufffdy <|eot_id|>"),
+    ]
+    assert (found[0].sha256, found[0].created_at) == ("a" * 64, clock.now)
+    store.remove_document(found[0].id)
+    assert len(store.documents(first)) == 1
+    store.delete_chat(first)
+    assert store.documents(first) == []
+    assert len(store.documents(second)) == 1
+    with database.read() as connection:
+        assert connection.execute("SELECT count(*) FROM documents").fetchone()[0] == 1
+
+
+def test_a_document_needs_its_chat(store: ChatStore) -> None:
+    with pytest.raises(AppError) as caught:
+        store.add_document(ChatId(99), "a.txt", "a" * 64, "x")
+    assert caught.value.code is ErrorCode.CHAT_NOT_FOUND
+
+
+def test_the_passages_of_a_prompt_come_back_as_they_were(store: ChatStore) -> None:
+    chat_id = store.create_chat()
+    prompt_id = store.add_prompt(chat_id, "How long?")
+    passages = (Passage(1, 'a "b".txt', 3, 9, "line\none"), Passage(2, "ü", 0, 2, "世界"))
+    store.set_context(prompt_id, passages)
+    assert store.messages(chat_id)[0].context == passages
+    store.set_context(prompt_id, ())
+    assert store.messages(chat_id)[0].context == ()
+    store.set_context(MessageId(99), passages)
+
+
+@pytest.mark.parametrize("damaged", ["{", "{}", "[1]", '[{"name": "x"}]', "null", '"text"', "3"])
+def test_a_damaged_context_never_hides_a_conversation(store: ChatStore, database: Database, damaged: str) -> None:
+    chat_id = store.create_chat()
+    store.add_prompt(chat_id, "Hello")
+    with database.write() as connection:
+        connection.execute("UPDATE messages SET context = ?", (damaged,))
+    assert [(each.text, each.context) for each in store.messages(chat_id)] == [("Hello", ())]
 
 
 @pytest.mark.parametrize(

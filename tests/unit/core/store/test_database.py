@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import AppError, ErrorCode
+from core.events import Passage
 from core.store import database as database_module
 from core.store.chats import ChatStore
 from core.store.database import RESERVE_BYTES, Database, reserve_path
-from core.store.migrations import APPLICATION_ID, SCHEMA_VERSION
+from core.store.migrations import APPLICATION_ID, SCHEMA_VERSION, STEPS, migrate
 
 
 @pytest.fixture
@@ -311,7 +312,7 @@ def test_what_holds_nothing_gives_an_empty_history_and_is_kept(path: Path, conte
 
 
 def test_a_truncated_file_is_salvaged(path: Path) -> None:
-    texts = _filled(path)
+    texts = _filled(path, prompts=80)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     database = Database.open(path)
@@ -360,6 +361,45 @@ def test_random_blows_are_never_silent(path: Path) -> None:
             assert len(found) >= 0.95 * len(texts)
         database.close()
     assert salvaged >= 15
+
+
+def test_documents_and_passages_are_salvaged(path: Path) -> None:
+    _filled(path)
+    database = Database.open(path)
+    store = ChatStore(database)
+    chat_id = store.chats()[0].id
+    store.add_document(chat_id, "terns.txt", "0" * 64, "Terns dive. " * 2_000)
+    prompt = store.add_prompt(chat_id, "What do terns do?")
+    passages = (Passage(1, "terns.txt", 0, 11, "Terns dive."),)
+    store.set_context(prompt, passages)
+    database.close()
+    content = bytearray(path.read_bytes())
+    _damage_first_page(content)
+    path.write_bytes(content)
+    database = Database.open(path)
+    assert database.recovery is not None
+    store = ChatStore(database)
+    assert [(each.name, len(each.text)) for each in store.documents(chat_id)] == [("terns.txt", 24_000)]
+    assert store.messages(chat_id)[-1].context == passages
+    database.close()
+
+
+def test_rows_of_version_1_are_salvaged_from_their_pages(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, path, STEPS[:1])
+    connection.execute("INSERT INTO chats VALUES (1, 'old', 1.0, 1.0)")
+    for number in range(60):
+        connection.execute(
+            "INSERT INTO messages VALUES (?, 1, NULL, 'user', 'done', 1.0, NULL, ?)", (number + 1, f"{number} " * 200)
+        )
+    connection.close()
+    content = bytearray(path.read_bytes())
+    _damage_first_page(content)
+    path.write_bytes(content)
+    database = Database.open(path)
+    assert database.recovery is not None
+    assert database.recovery.messages == 60
+    database.close()
 
 
 def test_salvage_gives_lost_chats_a_place(path: Path) -> None:

@@ -42,7 +42,8 @@ def test_migrating_twice_changes_nothing(path: Path) -> None:
     before = path.read_bytes()
     connection = sqlite3.connect(path, isolation_level=None)
     migrate(connection, path)
-    STEPS[0](connection)  # each step alone is idempotent too
+    for step in STEPS:
+        step(connection)  # each step alone is idempotent too
     connection.close()
     assert path.read_bytes() == before
 
@@ -58,6 +59,28 @@ def test_an_older_file_is_migrated_and_backed_up(path: Path) -> None:
     backup = Database.open(backup_path(path, SCHEMA_VERSION))
     assert backup.recovery is None
     assert [chat.title for chat in ChatStore(backup).chats()] == ["kept"]
+    backup.close()
+
+
+def test_a_history_of_version_1_keeps_everything_and_takes_documents(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, path, STEPS[:1])
+    connection.execute("INSERT INTO chats VALUES (7, 'old', 1.0, 2.0)")
+    connection.execute("INSERT INTO messages VALUES (3, 7, NULL, 'user', 'done', 1.0, NULL, 'Before')")
+    connection.execute("INSERT INTO messages VALUES (4, 7, 3, 'assistant', 'done', 1.5, 'tiny', 'Answer')")
+    connection.close()
+    database = Database.open(path)
+    assert database.recovery is None
+    store = ChatStore(database)
+    chat_id = store.chats()[0].id
+    assert [(each.text, each.context) for each in store.messages(chat_id)] == [("Before", ()), ("Answer", ())]
+    assert store.documents(chat_id) == []
+    store.add_document(chat_id, "a.txt", "0" * 64, "Text.")
+    assert [each.name for each in store.documents(chat_id)] == ["a.txt"]
+    database.close()
+    backup = sqlite3.connect(backup_path(path, 1))
+    assert version_of(backup) == 1
+    assert backup.execute("SELECT text FROM messages ORDER BY id").fetchall() == [("Before",), ("Answer",)]
     backup.close()
 
 
