@@ -1,6 +1,6 @@
-/* The forward pass, in the order of the paper. All threads run step_() together and meet at the barriers; each owns
- * whole tokens, whole heads or whole blocks of output rows, so no sum is ever split and the number of threads cannot
- * change a bit of the result. See forward.h. */
+/* The forward pass, in the order of the paper: a list of phases whose items are whole tokens, whole heads or whole
+ * blocks of output rows. Threads share the items (phases.h); no sum is ever split, so who does what cannot change a bit
+ * of the result. See forward.h. */
 #include "forward.h"
 
 #include <math.h>
@@ -9,17 +9,23 @@
 
 #include "clock.h"
 #include "partition.h"
+#include "phases.h"
 
 enum {
-    MAX_BATCH = 64 /* tokens that one step carries: their activations stay in the second-level cache */
+    MAX_BATCH = 64, /* tokens that one step carries: their activations stay in the second-level cache */
+    HEAD_ROWS = 64  /* rows of the head that stay in the cache while all tokens use them */
 };
+
+/* The phases of a layer; in all: EMBED, those of each layer, FINAL_NORM, HEAD. */
+enum { IN_NORM, QKV, ROPE, ATTENTION, OUT_NORM, OUT, FFN_NORM, GATE_UP, DOWN_NORM, DOWN, PHASES_OF_LAYER };
+enum { EMBED = 0, FIRST_LAYER = 1 };
 
 struct tern_step {
     tern_shape s;
     const tern_kernels *k;
     tern_pool *pool;
+    tern_phases *phases;
     tern_atomic interrupt; /* set from outside */
-    int stopped;           /* what thread 0 saw of it, for everybody, between two barriers */
     char *memory;
 
     /* the current batch */
@@ -42,7 +48,11 @@ struct tern_step {
     size_t scores_of_thread;
 };
 
+static void do_items_(void *argument, int phase, int from, int to, int thread);
+
 /* ---- creation ---- */
+
+static int n_phases_(const tern_shape *shape) { return FIRST_LAYER + shape->n_layers * PHASES_OF_LAYER + 2; }
 
 static int allocate_(tern_step *step) {
     const tern_shape *s = &step->s;
@@ -80,7 +90,8 @@ tern_step *tern_step_create(const tern_shape *shape, const tern_kernels *kernels
     step->qkv_rows = step->q_rows + 2 * step->kv_rows;
     step->widest = larger_(larger_(shape->hidden, shape->intermediate), step->attention_width);
     step->pool = tern_pool_create(n_threads);
-    if (!step->pool || !allocate_(step)) {
+    if (step->pool) step->phases = tern_phases_create(step->pool, n_phases_(shape), do_items_, step);
+    if (!step->phases || !allocate_(step)) {
         step->s.layers = NULL; /* stays the caller's */
         tern_step_destroy(step);
         return NULL;
@@ -90,7 +101,8 @@ tern_step *tern_step_create(const tern_shape *shape, const tern_kernels *kernels
 
 void tern_step_destroy(tern_step *step) {
     if (!step) return;
-    tern_pool_destroy(step->pool);
+    tern_pool_destroy(step->pool); /* first: its threads may still look at the phases */
+    tern_phases_destroy(step->phases);
     free(step->s.layers);
     free(step->memory);
     free(step);
@@ -207,10 +219,10 @@ static void rotate_and_store_(tern_step *step, int layer, int t) {
 }
 
 /* One item is one token and one KV head. */
-static void attend_items_(tern_step *step, int layer, int thread, int n_threads) {
+static void attend_items_(tern_step *step, int layer, range items, int thread) {
     const tern_shape *s = &step->s;
     int queries = s->n_heads / s->n_kv_heads;
-    for (int item = thread; item < step->n * s->n_kv_heads; item += n_threads) {
+    for (int item = items.from; item < items.to; item++) {
         int t = item / s->n_kv_heads, kv_head = item % s->n_kv_heads;
         size_t first = (size_t)(kv_head * queries) * (size_t)s->head_dim;
         tern_attention a = {
@@ -228,70 +240,86 @@ static void attend_items_(tern_step *step, int layer, int thread, int n_threads)
     }
 }
 
-/* Returns 0 when everybody has to stop. */
-static int layer_(tern_step *step, int index, int thread, int n_threads) {
-    const tern_layer *layer = &step->s.layers[index];
-    range tokens = share_(step->n, thread, n_threads);
-
-    if (thread == 0) step->stopped = tern_load(&step->interrupt);
-    quantize_tokens_(step, step->x, step->s.hidden, layer->input_norm, tokens);
-    tern_barrier(step->pool);
-    if (step->stopped) return 0;
-
-    linear_(step, &layer->qkv, step->k->scale_rows, step->qkv, step->qkv_rows,
-            share_(layer->qkv.n_blocks, thread, n_threads));
-    tern_barrier(step->pool);
-    for (int t = tokens.from; t < tokens.to; t++) rotate_and_store_(step, index, t);
-    tern_barrier(step->pool);
-    attend_items_(step, index, thread, n_threads);
-    tern_barrier(step->pool);
-    quantize_tokens_(step, step->attended, step->attention_width, layer->attn_sub_norm, tokens);
-    tern_barrier(step->pool);
-    linear_(step, &layer->o, step->k->add_rows, step->x, step->s.hidden, share_(layer->o.n_blocks, thread, n_threads));
-    tern_barrier(step->pool);
-
-    quantize_tokens_(step, step->x, step->s.hidden, layer->post_norm, tokens);
-    tern_barrier(step->pool);
-    gate_up_(step, &layer->gate_up, share_(layer->gate_up.n_blocks / 2, thread, n_threads));
-    tern_barrier(step->pool);
-    quantize_tokens_(step, step->gated, step->s.intermediate, layer->ffn_sub_norm, tokens);
-    tern_barrier(step->pool);
-    linear_(step, &layer->down, step->k->add_rows, step->x, step->s.hidden,
-            share_(layer->down.n_blocks, thread, n_threads));
-    tern_barrier(step->pool);
-    return 1;
-}
-
-/* Logits of the last `count` tokens of the batch; a thread owns a range of the vocabulary. */
-static void head_(tern_step *step, int count, int thread, int n_threads) {
+/* One item is HEAD_ROWS rows of the vocabulary; the logits are those of the last n_logits tokens. */
+static void head_items_(tern_step *step, range items) {
     const tern_shape *s = &step->s;
     size_t hidden = (size_t)s->hidden;
-    int first = step->n - count;
-    range mine = share_(count, thread, n_threads);
-    for (int t = mine.from; t < mine.to; t++) {
-        const float *x = step->x + (size_t)(first + t) * hidden;
-        step->k->rms_norm(x, s->final_norm, hidden, s->rms_eps, step->normed + (size_t)t * hidden);
-    }
-    tern_barrier(step->pool);
-    enum { TILE = 64 }; /* rows that stay in the cache while all tokens use them */
-    range rows = share_(s->vocab, thread, n_threads);
-    for (int row = rows.from; row < rows.to; row += TILE) {
-        size_t n_rows = (size_t)(rows.to - row < TILE ? rows.to - row : TILE);
-        for (int t = 0; t < count; t++) {
+    for (int item = items.from; item < items.to; item++) {
+        int row = item * HEAD_ROWS;
+        size_t n_rows = (size_t)(s->vocab - row < HEAD_ROWS ? s->vocab - row : HEAD_ROWS);
+        for (int t = 0; t < step->n_logits; t++) {
             step->k->head_rows(s->head + (size_t)row * hidden, n_rows, hidden, step->normed + (size_t)t * hidden,
                                step->logits + (size_t)t * (size_t)s->vocab + row);
         }
     }
 }
 
-static void step_(void *argument, int thread, int n_threads) {
-    tern_step *step = argument;
-    range tokens = share_(step->n, thread, n_threads);
-    for (int t = tokens.from; t < tokens.to; t++) embed_(step, t);
-    for (int layer = 0; layer < step->s.n_layers; layer++) {
-        if (!layer_(step, layer, thread, n_threads)) return;
+static void final_norm_(tern_step *step, range items) {
+    size_t hidden = (size_t)step->s.hidden;
+    const float *first = step->x + (size_t)(step->n - step->n_logits) * hidden;
+    for (int t = items.from; t < items.to; t++) {
+        step->k->rms_norm(first + (size_t)t * hidden, step->s.final_norm, hidden, step->s.rms_eps,
+                          step->normed + (size_t)t * hidden);
     }
-    if (step->n_logits > 0) head_(step, step->n_logits, thread, n_threads);
+}
+
+/* ---- the phases ---- */
+
+static void do_layer_items_(tern_step *step, int index, int phase, range items, int thread) {
+    const tern_layer *layer = &step->s.layers[index];
+    const tern_shape *s = &step->s;
+    const tern_kernels *k = step->k;
+    switch (phase) {
+        case IN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->input_norm, items); break;
+        case QKV: linear_(step, &layer->qkv, k->scale_rows, step->qkv, step->qkv_rows, items); break;
+        case ROPE:
+            for (int t = items.from; t < items.to; t++) rotate_and_store_(step, index, t);
+            break;
+        case ATTENTION: attend_items_(step, index, items, thread); break;
+        case OUT_NORM:
+            quantize_tokens_(step, step->attended, step->attention_width, layer->attn_sub_norm, items);
+            break;
+        case OUT: linear_(step, &layer->o, k->add_rows, step->x, s->hidden, items); break;
+        case FFN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->post_norm, items); break;
+        case GATE_UP: gate_up_(step, &layer->gate_up, items); break;
+        case DOWN_NORM: quantize_tokens_(step, step->gated, s->intermediate, layer->ffn_sub_norm, items); break;
+        default: linear_(step, &layer->down, k->add_rows, step->x, s->hidden, items); break;
+    }
+}
+
+static void do_items_(void *argument, int phase, int from, int to, int thread) {
+    tern_step *step = argument;
+    range items = {from, to};
+    int in_layers = phase - FIRST_LAYER, layer_phases = step->s.n_layers * PHASES_OF_LAYER;
+    if (phase == EMBED) {
+        for (int t = from; t < to; t++) embed_(step, t);
+    } else if (in_layers < layer_phases) {
+        do_layer_items_(step, in_layers / PHASES_OF_LAYER, in_layers % PHASES_OF_LAYER, items, thread);
+    } else if (in_layers == layer_phases) {
+        final_norm_(step, items);
+    } else {
+        head_items_(step, items);
+    }
+}
+
+/* How many items each phase of the coming batch has. Chunks of a few microseconds: a thread that loses its core in the
+ * middle of one holds up the others, and each chunk costs an atomic exchange. */
+static void plan_(tern_step *step) {
+    const tern_shape *s = &step->s;
+    int few = step->n == 1 ? 4 : 1, fewer = step->n == 1 ? 2 : 1, phase = FIRST_LAYER;
+    tern_phases_set(step->phases, EMBED, step->n, 4);
+    for (int i = 0; i < s->n_layers; i++, phase += PHASES_OF_LAYER) {
+        const tern_layer *layer = &s->layers[i];
+        for (int p = 0; p < PHASES_OF_LAYER; p++) tern_phases_set(step->phases, phase + p, step->n, 1);
+        tern_phases_set(step->phases, phase + QKV, layer->qkv.n_blocks, few);
+        tern_phases_set(step->phases, phase + ATTENTION, step->n * s->n_kv_heads, 1);
+        tern_phases_set(step->phases, phase + OUT, layer->o.n_blocks, few);
+        tern_phases_set(step->phases, phase + GATE_UP, layer->gate_up.n_blocks / 2, fewer);
+        tern_phases_set(step->phases, phase + DOWN, layer->down.n_blocks, fewer);
+    }
+    tern_phases_set(step->phases, phase, step->n_logits, 1);
+    int n_tiles = (s->vocab + HEAD_ROWS - 1) / HEAD_ROWS;
+    tern_phases_set(step->phases, phase + 1, step->n_logits > 0 ? n_tiles : 0, 1);
 }
 
 int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, float *logits, int n_logits) {
@@ -300,11 +328,10 @@ int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, flo
         step->n = is_last ? n - done : MAX_BATCH;
         step->ids = ids + done;
         step->start = start + done;
-        step->stopped = 0;
         step->n_logits = n_logits == n ? step->n : is_last ? n_logits : 0;
         step->logits = n_logits == n ? logits + (size_t)done * (size_t)step->s.vocab : logits;
-        tern_pool_run(step->pool, step_, step);
-        if (step->stopped) return 0;
+        plan_(step);
+        if (!tern_phases_run(step->phases, &step->interrupt)) return 0;
     }
     return 1;
 }

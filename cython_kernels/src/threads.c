@@ -48,8 +48,9 @@ typedef struct {
 struct tern_pool {
     int n_threads;
     worker *workers; /* n_threads - 1 of them: thread 0 is the caller */
-    tern_job job;
+    tern_job job; /* the current run: these three change together with epoch, under the mutex */
     void *argument;
+    int is_together;
     tern_atomic stop;
     tern_atomic epoch; /* one more for every run */
     tern_atomic n_sleeping;
@@ -60,6 +61,14 @@ struct tern_pool {
     tern_atomic barrier_epoch;
 };
 
+void tern_wait_a_little(int looks) {
+    if (looks < SPINS) {
+        tern_pause();
+    } else {
+        yield_thread();
+    }
+}
+
 void tern_barrier(tern_pool *pool) {
     if (pool->n_threads == 1) return;
     int epoch = tern_load(&pool->barrier_epoch);
@@ -68,13 +77,7 @@ void tern_barrier(tern_pool *pool) {
         tern_store(&pool->barrier_epoch, epoch + 1);
         return;
     }
-    for (int spins = 0; tern_load(&pool->barrier_epoch) == epoch; spins++) {
-        if (spins < SPINS) {
-            tern_pause();
-        } else {
-            yield_thread();
-        }
-    }
+    for (int looks = 0; tern_load(&pool->barrier_epoch) == epoch; looks++) tern_wait_a_little(looks);
 }
 
 static void sleep_until_(tern_pool *pool, int seen) {
@@ -86,33 +89,39 @@ static void sleep_until_(tern_pool *pool, int seen) {
 }
 
 static void await_run_(tern_pool *pool, int seen) {
-    for (int spins = 0; spins < SPINS + YIELDS; spins++) {
+    for (int looks = 0; looks < SPINS + YIELDS; looks++) {
         if (tern_load(&pool->epoch) != seen) return;
-        if (spins < SPINS) {
-            tern_pause();
-        } else {
-            yield_thread();
-        }
+        tern_wait_a_little(looks);
     }
     sleep_until_(pool, seen);
 }
 
 /* One more run (or the end) for everybody. The mutex closes the gap between a worker's last look and its sleep. */
-static void announce_(tern_pool *pool) {
+static void announce_(tern_pool *pool, tern_job job, void *argument, int is_together) {
     mutex_lock(&pool->mutex);
+    pool->job = job;
+    pool->argument = argument;
+    pool->is_together = is_together;
     tern_add(&pool->epoch, 1);
     if (tern_load(&pool->n_sleeping) > 0) condition_wake_all(&pool->wake);
     mutex_unlock(&pool->mutex);
 }
 
+/* A worker that was away takes up the newest run; the ones that it missed were finished without it. */
 static THREAD_RESULT work_(void *argument) {
     worker *self = argument;
     tern_pool *pool = self->pool;
-    for (int seen = 0;; seen++) {
+    for (int seen = 0;;) {
         await_run_(pool, seen);
+        mutex_lock(&pool->mutex);
+        seen = tern_load(&pool->epoch);
+        tern_job job = pool->job;
+        void *of_job = pool->argument;
+        int is_together = pool->is_together;
+        mutex_unlock(&pool->mutex);
         if (tern_load(&pool->stop)) break;
-        pool->job(pool->argument, self->index, pool->n_threads);
-        tern_barrier(pool);
+        job(of_job, self->index, pool->n_threads);
+        if (is_together) tern_barrier(pool);
     }
     return 0;
 }
@@ -137,7 +146,7 @@ static void join_thread_(worker *w) {
 
 static void stop_workers_(tern_pool *pool, int n_workers) {
     tern_store(&pool->stop, 1);
-    announce_(pool);
+    announce_(pool, NULL, NULL, 0);
     for (int i = 0; i < n_workers; i++) join_thread_(&pool->workers[i]);
 }
 
@@ -184,9 +193,12 @@ void tern_pool_run(tern_pool *pool, tern_job job, void *argument) {
         job(argument, 0, 1);
         return;
     }
-    pool->job = job;
-    pool->argument = argument;
-    announce_(pool);
+    announce_(pool, job, argument, 1);
     job(argument, 0, pool->n_threads);
     tern_barrier(pool);
+}
+
+void tern_pool_offer(tern_pool *pool, tern_job job, void *argument) {
+    if (pool->n_threads > 1) announce_(pool, job, argument, 0);
+    job(argument, 0, pool->n_threads);
 }

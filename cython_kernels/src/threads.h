@@ -19,6 +19,14 @@ int tern_pool_size(const tern_pool *pool);
 /* Runs job(argument, 0 .. n_threads - 1) and returns when all are done. Not reentrant. */
 void tern_pool_run(tern_pool *pool, tern_job job, void *argument);
 
+/* Runs job(argument, 0) here and offers it to the other threads, but does not wait for them: a thread may come late, or
+ * not at all when its core is taken, or be in an earlier run's job still. The job sees to it that nothing is missing
+ * when job(argument, 0) returns (phases.c). */
+void tern_pool_offer(tern_pool *pool, tern_job job, void *argument);
+
+/* One look at something that another thread is about to do: `looks` counts them; first spins, then lets others run. */
+void tern_wait_a_little(int looks);
+
 /* Waits until all threads of the current run are here; everything written before is visible after. */
 void tern_barrier(tern_pool *pool);
 

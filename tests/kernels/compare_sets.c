@@ -147,6 +147,10 @@ static void step_of_(const tern_shape *shape, const tern_kernels *k, int n_threa
     free(s.keys), free(s.values);
 }
 
+#ifndef _WIN32
+static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads, const float *want);
+#endif
+
 static void whole_step_(const tern_kernels *const *sets) {
     enum { ATTENTION = HEADS * DIM, QKV = 128 + 64 + 64, INNER_PADDED = 192 };
     static uint16_t embedding[VOCAB * HIDDEN];
@@ -169,6 +173,9 @@ static void whole_step_(const tern_kernels *const *sets) {
             }
         }
     }
+#ifndef _WIN32
+    for (int n_threads = 1; n_threads <= 4; n_threads++) storm_(&shape, sets[0], n_threads, want);
+#endif
 }
 
 static void encode_(const tern_encoder_shape *shape, const tern_kernels *k, int n_threads, float *x) {
@@ -208,6 +215,59 @@ static void whole_encoder_(const tern_kernels *const *sets) {
         }
     }
 }
+
+/* ---- interrupts at any moment ---- */
+
+#ifndef _WIN32
+#include <pthread.h>
+
+typedef struct {
+    tern_step *step;
+    tern_atomic is_over;
+} storm;
+
+static void *interrupt_often_(void *argument) {
+    storm *s = argument;
+    uint32_t random = 12345;
+    while (!tern_load(&s->is_over)) {
+        random = random * 1664525u + 1013904223u;
+        for (uint32_t i = 0; i < (random >> 16) % 30000; i++) tern_pause();
+        tern_step_interrupt(s->step, 1);
+    }
+    return NULL;
+}
+
+/* Runs that are stopped in the middle, one after the other; the next whole run must still give the right bits. */
+static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads, const float *want) {
+    enum { ROUNDS = 400 };
+    static float got[CONTEXT * VOCAB];
+    int32_t ids[CONTEXT];
+    int n_stopped = 0;
+    tern_shape s = *shape;
+    size_t cache = (size_t)LAYERS * KV_HEADS * CONTEXT * DIM;
+    s.keys = calloc(cache, sizeof(float));
+    s.values = calloc(cache, sizeof(float));
+    s.layers = malloc(LAYERS * sizeof *s.layers);
+    memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
+    storm of = {.step = tern_step_create(&s, k, n_threads)};
+    for (int i = 0; i < CONTEXT; i++) ids[i] = i * 31 % VOCAB;
+    pthread_t thread;
+    pthread_create(&thread, NULL, interrupt_often_, &of);
+    for (int round = 0; round < ROUNDS; round++) {
+        if (!tern_step_forward(of.step, ids, CONTEXT, 0, got, CONTEXT)) n_stopped++;
+        tern_step_interrupt(of.step, 0);
+    }
+    tern_store(&of.is_over, 1);
+    pthread_join(thread, NULL);
+    tern_step_interrupt(of.step, 0);
+    memset(got, 0, sizeof got);
+    if (!tern_step_forward(of.step, ids, CONTEXT, 0, got, CONTEXT)) n_bad++;
+    same_(k->name, "the step after a storm of interrupts", got, want, sizeof got);
+    if (n_stopped == 0) printf("no run was stopped\n"), n_bad++;
+    tern_step_destroy(of.step);
+    free(s.keys), free(s.values);
+}
+#endif
 
 int main(void) {
     const tern_kernels *const *sets = tern_available_kernels();
