@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.commands import standard_input
 from app.commands.answer import Answer
+from app.commands.documents import AskedDocuments, read_documents
 from app.commands.interrupts import interrupts_cancel
 from app.commands.opening import effective_settings, model_directory, open_engine
 from app.commands.output import Output
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:
     prompt = standard_input.read_all() if arguments.prompt == "-" else arguments.prompt
     if not prompt.strip():
         raise AppError(ErrorCode.PROMPT_EMPTY)
+    documents = AskedDocuments(read_documents(arguments.document))
     directory = model_directory(arguments, paths, settings)
     params = sampling_params(settings)
     cancel = CancelToken()
@@ -43,22 +45,34 @@ def run(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:
             if arguments.raw:
                 ids: Sequence[TokenId] = engine.tokenizer.encode_rendered(prompt)
             else:
-                ids = _chat_ids(engine, prompt, settings.text("system_prompt"), params)
+                ids = _chat_ids(engine, prompt, settings.text("system_prompt"), params, documents, cancel)
+                if not arguments.json:
+                    documents.tell_passages(out)
             generation = engine.generate(ids, params, cancel, answer.on_event)
         finally:
             engine.close()
     if arguments.json:
-        out.line(json.dumps(_as_json(generation, engine.name)))
+        out.line(json.dumps(_as_json(generation, engine.name) | documents.as_json(generation.text)))
     answer.finish(generation.reason)
+    if not arguments.json:
+        documents.tell_citations(generation.text, out)
     out.check_open()
     return EXIT_INTERRUPTED if generation.reason is StopReason.CANCELLED else EXIT_OK
 
 
-def _chat_ids(engine: "Engine", prompt: str, system: str, params: "SamplingParams") -> "Sequence[TokenId]":
+def _chat_ids(
+    engine: "Engine",
+    prompt: str,
+    system: str,
+    params: "SamplingParams",
+    documents: AskedDocuments,
+    cancel: CancelToken,
+) -> "Sequence[TokenId]":
     from core.inference.prompt import Role, Turn, build_prompt, reply_reserve
 
     reserve = reply_reserve(engine.context_length, params.max_tokens)
-    turns = [Turn(Role.SYSTEM, system), Turn(Role.USER, prompt)]
+    asked = documents.as_read(prompt, engine, reserve, cancel)
+    turns = [Turn(Role.SYSTEM, system), Turn(Role.USER, asked)]
     return build_prompt(turns, engine.tokenizer, context_length=engine.context_length, reserve=reserve).ids
 
 

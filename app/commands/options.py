@@ -38,6 +38,7 @@ examples:
   tern ask "Name three rivers."
   tern ask --greedy --max-tokens 40 "Name three rivers."       always the same answer
   tern ask --json --seed 7 "Name three rivers."                text, token ids and speed as one JSON object
+  tern ask --document lease.txt "How long is the notice period?"
   tern ask --raw "User: Hi<|eot_id|>Assistant: "               the prompt exactly as the model reads it
 
 Ctrl-C stops the answer; what was written so far stays (exit code 130). Nothing is kept in the history. A PROMPT that
@@ -156,6 +157,8 @@ def check(arguments: argparse.Namespace) -> None:
             raise UsageError(f"--greedy goes without {_flag(given[0])}: it always takes the likeliest token")
     if getattr(arguments, "raw", False) and arguments.system is not None:
         raise UsageError("--raw goes without --system: a raw prompt is read exactly as it is")
+    if getattr(arguments, "raw", False) and arguments.document:
+        raise UsageError("--raw goes without --document: a raw prompt is read exactly as it is")
     for name in ("prompt", "system", "text"):
         value = getattr(arguments, name, None)
         if isinstance(value, str) and not _is_text(value):
@@ -197,6 +200,15 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
         "--raw", action="store_true", help="for experts: PROMPT is already rendered; special tokens are recognised"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end instead of the text")
+    parser.add_argument(
+        "--document",
+        metavar="FILE",
+        type=_path,
+        action="append",
+        default=[],
+        help="a text file to answer from, up to 8 of at most 2 MB each; the passages used and whether the answer's "
+        "quotes stand in them are told beside the answer",
+    )
     _add_sampling(parser)
 
 

@@ -25,6 +25,8 @@ BAD = [
     "ask --greedy --temperature 1 a",
     "ask --greedy --seed 1 a",
     "ask --raw --system x a",
+    "ask --raw --document x a",
+    "ask --document",
     "ask --threads 0 a",
     "ask --threads 257 a",
     "ask --threads 1.5 a",

@@ -1,0 +1,87 @@
+"""Documents beside a prompt of `tern ask`: which passages the model reads, and which of its quotes stand in them.
+
+Knows core's library and how the terminal tells what it found; must not know how the answer is made.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.commands.output import Output
+from core.library.cite import Citation, build_context, find_refs, passage_budget
+from core.library.reading import check_count, read_document
+from core.library.search import Library
+
+if TYPE_CHECKING:
+    from core.events import CancelToken, Passage
+    from core.inference.engine import Engine
+    from core.library.reading import DocumentText
+
+_SHOWN_CHARS: Final = 160  # of a passage, beside the answer
+
+
+def read_documents(paths: Sequence[Path]) -> "tuple[DocumentText, ...]":
+    """Return the text of every file.
+
+    Raises:
+        AppError: DOCUMENT_* for the first one that cannot be read, DOCUMENTS_TOO_MANY.
+    """
+    check_count(len(paths))
+    return tuple(read_document(path) for path in paths)
+
+
+class AskedDocuments:
+    """The passages for one question, found when the engine is there to count tokens."""
+
+    def __init__(self, documents: "Sequence[DocumentText]") -> None:
+        self._documents = documents
+        self._passages: tuple[Passage, ...] = ()
+
+    def as_read(self, question: str, engine: "Engine", reserve: int, cancel: "CancelToken") -> str:
+        """Return the user's turn: the question, with passages where there are documents."""
+        if not self._documents:
+            return question
+        budget = passage_budget(engine.context_length, reserve)
+        self._passages = Library().find(
+            self._documents, question, lambda text: len(engine.tokenizer.encode_text(text)), budget, cancel
+        )
+        return build_context(self._passages, question) if self._passages else question
+
+    def tell_passages(self, out: Output) -> None:
+        """Show beside the answer what the model is about to read."""
+        for passage in self._passages:
+            text = " ".join(passage.text.split())
+            shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+            out.note(f'[{passage.number}] {passage.document}: "{shown}"')
+
+    def tell_citations(self, answer: str, out: Output) -> None:
+        """Say of every quote whether it stands in a passage."""
+        for citation in find_refs(answer, self._passages):
+            out.note(_found(citation, self._passages))
+
+    def as_json(self, answer: str) -> dict[str, object]:
+        """Return what is added to the JSON object; nothing without documents."""
+        if not self._documents:
+            return {}
+        passages = [
+            {
+                "number": each.number,
+                "document": each.document,
+                "start": each.start,
+                "end": each.end,
+                "text": each.text,
+            }
+            for each in self._passages
+        ]
+        citations = [
+            {"text": each.text, "passage": each.passage, "verified": each.is_verified}
+            for each in find_refs(answer, self._passages)
+        ]
+        return {"passages": passages, "citations": citations}
+
+
+def _found(citation: Citation, passages: "Sequence[Passage]") -> str:
+    if citation.passage is None:
+        return f'Not found in the document: "{citation.text}"'
+    name = next(each.document for each in passages if each.number == citation.passage)
+    return f'Found word for word in [{citation.passage}] {name}: "{citation.text}"'
