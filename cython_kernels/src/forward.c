@@ -16,9 +16,21 @@ enum {
     HEAD_ROWS = 64  /* rows of the head that stay in the cache while all tokens use them */
 };
 
-/* The phases of a layer; in all: EMBED, those of each layer, FINAL_NORM, HEAD. */
-enum { IN_NORM, QKV, ROPE, ATTENTION, OUT_NORM, OUT, FFN_NORM, GATE_UP, DOWN_NORM, DOWN, PHASES_OF_LAYER };
-enum { EMBED = 0, FIRST_LAYER = 1 };
+/* The phases of a layer; in all: PHASE_EMBED, those of each layer, the final norm, the head. */
+enum {
+    PHASE_IN_NORM,
+    PHASE_QKV,
+    PHASE_ROPE,
+    PHASE_ATTENTION,
+    PHASE_OUT_NORM,
+    PHASE_OUT,
+    PHASE_FFN_NORM,
+    PHASE_GATE_UP,
+    PHASE_DOWN_NORM,
+    PHASE_DOWN,
+    PHASES_OF_LAYER
+};
+enum { PHASE_EMBED = 0, FIRST_LAYER = 1 };
 
 struct tern_step {
     tern_shape s;
@@ -270,19 +282,19 @@ static void do_layer_items_(tern_step *step, int index, int phase, range items, 
     const tern_shape *s = &step->s;
     const tern_kernels *k = step->k;
     switch (phase) {
-        case IN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->input_norm, items); break;
-        case QKV: linear_(step, &layer->qkv, k->scale_rows, step->qkv, step->qkv_rows, items); break;
-        case ROPE:
+        case PHASE_IN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->input_norm, items); break;
+        case PHASE_QKV: linear_(step, &layer->qkv, k->scale_rows, step->qkv, step->qkv_rows, items); break;
+        case PHASE_ROPE:
             for (int t = items.from; t < items.to; t++) rotate_and_store_(step, index, t);
             break;
-        case ATTENTION: attend_items_(step, index, items, thread); break;
-        case OUT_NORM:
+        case PHASE_ATTENTION: attend_items_(step, index, items, thread); break;
+        case PHASE_OUT_NORM:
             quantize_tokens_(step, step->attended, step->attention_width, layer->attn_sub_norm, items);
             break;
-        case OUT: linear_(step, &layer->o, k->add_rows, step->x, s->hidden, items); break;
-        case FFN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->post_norm, items); break;
-        case GATE_UP: gate_up_(step, &layer->gate_up, items); break;
-        case DOWN_NORM: quantize_tokens_(step, step->gated, s->intermediate, layer->ffn_sub_norm, items); break;
+        case PHASE_OUT: linear_(step, &layer->o, k->add_rows, step->x, s->hidden, items); break;
+        case PHASE_FFN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->post_norm, items); break;
+        case PHASE_GATE_UP: gate_up_(step, &layer->gate_up, items); break;
+        case PHASE_DOWN_NORM: quantize_tokens_(step, step->gated, s->intermediate, layer->ffn_sub_norm, items); break;
         default: linear_(step, &layer->down, k->add_rows, step->x, s->hidden, items); break;
     }
 }
@@ -291,7 +303,7 @@ static void do_items_(void *argument, int phase, int from, int to, int thread) {
     tern_step *step = argument;
     range items = {from, to};
     int in_layers = phase - FIRST_LAYER, layer_phases = step->s.n_layers * PHASES_OF_LAYER;
-    if (phase == EMBED) {
+    if (phase == PHASE_EMBED) {
         for (int t = from; t < to; t++) embed_(step, t);
     } else if (in_layers < layer_phases) {
         do_layer_items_(step, in_layers / PHASES_OF_LAYER, in_layers % PHASES_OF_LAYER, items, thread);
@@ -307,15 +319,15 @@ static void do_items_(void *argument, int phase, int from, int to, int thread) {
 static void plan_(tern_step *step) {
     const tern_shape *s = &step->s;
     int few = step->n == 1 ? 4 : 1, fewer = step->n == 1 ? 2 : 1, phase = FIRST_LAYER;
-    tern_phases_set(step->phases, EMBED, step->n, 4);
+    tern_phases_set(step->phases, PHASE_EMBED, step->n, 4);
     for (int i = 0; i < s->n_layers; i++, phase += PHASES_OF_LAYER) {
         const tern_layer *layer = &s->layers[i];
         for (int p = 0; p < PHASES_OF_LAYER; p++) tern_phases_set(step->phases, phase + p, step->n, 1);
-        tern_phases_set(step->phases, phase + QKV, layer->qkv.n_blocks, few);
-        tern_phases_set(step->phases, phase + ATTENTION, step->n * s->n_kv_heads, 1);
-        tern_phases_set(step->phases, phase + OUT, layer->o.n_blocks, few);
-        tern_phases_set(step->phases, phase + GATE_UP, layer->gate_up.n_blocks / 2, fewer);
-        tern_phases_set(step->phases, phase + DOWN, layer->down.n_blocks, fewer);
+        tern_phases_set(step->phases, phase + PHASE_QKV, layer->qkv.n_blocks, few);
+        tern_phases_set(step->phases, phase + PHASE_ATTENTION, step->n * s->n_kv_heads, 1);
+        tern_phases_set(step->phases, phase + PHASE_OUT, layer->o.n_blocks, few);
+        tern_phases_set(step->phases, phase + PHASE_GATE_UP, layer->gate_up.n_blocks / 2, fewer);
+        tern_phases_set(step->phases, phase + PHASE_DOWN, layer->down.n_blocks, fewer);
     }
     tern_phases_set(step->phases, phase, step->n_logits, 1);
     int n_tiles = (s->vocab + HEAD_ROWS - 1) / HEAD_ROWS;
