@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from core.errors import AppError
-from core.events import CancelToken, Emit, LoadProgress, PromptProgress, Saved, TextDelta
+from core.events import CancelToken, Emit, Interrupted, LoadProgress, PromptProgress, Saved, TextDelta
 
 FRAME_MS = 16
 LANES = ("engine", "store", "load")
@@ -153,6 +153,8 @@ class _Lane:
             return _Ended(job.work(job.cancel, lambda event: self._post(job, event)), None)
         except AppError as error:
             return _Ended(None, error)
+        except Interrupted:
+            return _Ended(None, None)
         except Exception as error:
             _log.exception("a job in the lane %s failed", self.name)
             return _Ended(None, error)

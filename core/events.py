@@ -43,6 +43,10 @@ class CancelToken:
         callback()
 
 
+class Interrupted(Exception):  # noqa: N818 - being asked to stop is no error
+    """The work was asked to stop and did; nothing new counts."""
+
+
 class StopReason(StrEnum):
     """Why an answer ended."""
 

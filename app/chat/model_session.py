@@ -157,10 +157,10 @@ class ModelSession(QObject):
             self.changed.emit()
 
     def _on_loaded(self, model: InstalledModel) -> None:
-        if self.state.model != model:
-            return  # another one was chosen meanwhile
+        if self.state.model != model or self._engine is None:
+            return  # it was stopped: another one was chosen meanwhile, or the window closes
         self._loading = None
-        self.state = ModelState(model, is_ready=self._engine is not None)
+        self.state = ModelState(model, is_ready=True)
         self.changed.emit()
 
     def _on_failed(self, model: InstalledModel, error: BaseException) -> None:

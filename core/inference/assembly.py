@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AppError
-from core.events import CancelToken, Emit, LoadProgress
+from core.events import CancelToken, Emit, Interrupted, LoadProgress
 from core.inference.config import ModelConfig
 from cython_kernels import (
     BLOCK_ROWS,
@@ -27,10 +27,6 @@ from cython_kernels import (
 
 PROGRESS_BYTES = 4 << 20  # between two LoadProgress events
 CHUNK_VALUES = 1 << 20  # of a large tensor looked at at once, so that temporaries stay small
-
-
-class Interrupted(Exception):  # noqa: N818 - being asked to stop is no error
-    """The work was asked to stop and did; nothing new counts."""
 
 
 class WeightSource(Protocol):

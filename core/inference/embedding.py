@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Emit
-from core.inference.assembly import Interrupted
+from core.events import CancelToken, Emit, Interrupted
 from core.inference.config import TokenId
 from core.inference.embedding_config import EmbeddingConfig, Pooling, embedding_config
 from core.inference.embedding_tokenizer import EmbeddingTokenizer, embedding_tokenizer

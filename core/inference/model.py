@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Emit
+from core.events import CancelToken, Emit, Interrupted
 from core.inference.config import ModelConfig, TokenId, config_2b4t
 from core.inference.formats import gguf_path, model_name, read_config
 from core.inference.gguf import GgufFile
 from core.inference.gguf_model import gguf_config, load_gguf_weights
-from core.inference.weights import Interrupted, load_weights, memory_bytes, shape_for, synthetic_weights
+from core.inference.weights import load_weights, memory_bytes, shape_for, synthetic_weights
 from cython_kernels import KVArrays, ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
 
 __all__ = [

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Emit
-from core.inference.assembly import CHUNK_VALUES, Interrupted, LoadMeter, assemble, chunks, rope_tables
+from core.events import CancelToken, Emit, Interrupted
+from core.inference.assembly import CHUNK_VALUES, LoadMeter, assemble, chunks, rope_tables
 from core.inference.config import ModelConfig
 from core.inference.safetensors import TensorFiles
 from cython_kernels import (

@@ -6,7 +6,7 @@ import pytest
 
 from app.jobs import Job, JobRunner, coalesce
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, PromptProgress, Saved, TextDelta
+from core.events import CancelToken, Interrupted, PromptProgress, Saved, TextDelta
 
 pytestmark = pytest.mark.gui
 
@@ -147,3 +147,15 @@ def test_coalescing_joins_text_and_keeps_the_latest_progress() -> None:
         TextDelta("e"),
     ]
     assert [job for job, _ in joined] == [one, one, two, one, one, one]
+
+
+def test_a_job_that_was_asked_to_stop_is_no_failure(qtbot, runner, caplog) -> None:
+    ended: list[object] = []
+
+    def work(_cancel, _emit):
+        raise Interrupted
+
+    runner.start("load", work, on_done=ended.append, on_failed=ended.append)
+    qtbot.waitUntil(lambda: runner.is_idle)
+    assert ended == [None]
+    assert not caplog.records
