@@ -19,7 +19,7 @@ from core.errors import AppError
 from core.events import CancelToken, Emit, Interrupted, LoadProgress, PromptProgress, Saved, TextDelta
 
 FRAME_MS = 16
-LANES = ("engine", "store", "load")
+LANES = ("engine", "store", "load", "library")
 DURABLE_LANES = frozenset({"store"})  # what waits here at the end is still carried out: it saves things
 _LATEST_ONLY = (LoadProgress, PromptProgress, Saved)
 

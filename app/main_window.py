@@ -8,15 +8,17 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCloseEvent, QDesktopServices, QResizeEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from app import wiring
 from app.chat.chat_pane import ChatPane
+from app.chat.documents import DocumentsPresenter
 from app.chat.links import confirm_link
 from app.chat.message_model import MessageModel
 from app.chat.model_session import ModelSession
 from app.chat.presenter import ChatPresenter
 from app.chat.rows import RowActions
+from app.file_dialogs import choose_files, choose_folder
 from app.history.presenter import HistoryPresenter
 from app.history.sidebar import Sidebar
 from app.jobs import JobRunner
@@ -64,6 +66,7 @@ class MainWindow(QMainWindow):
             self,
         )
         self.chat = ChatPresenter(runner, self.messages, self._answering, self)
+        self.documents = DocumentsPresenter(runner, self.chat, self)
         self.sidebar = Sidebar(theme)
         self.history = HistoryPresenter(runner, self.sidebar, self)
         actions = RowActions(lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized)
@@ -97,6 +100,7 @@ class MainWindow(QMainWindow):
         assert isinstance(services, Services)
         self._services = services
         self.chat.attach(services.store)
+        self.documents.attach(services.store)
         self.history.attach(services.store)
         self.history.refresh(self._open_last_chat)
         recovery = services.database.recovery
@@ -154,16 +158,14 @@ class MainWindow(QMainWindow):
         if self.chat.is_busy:
             self.pane.composer.show_hint("Stop the answer first; then another model can be loaded.")
             return
-        dialog = QFileDialog(self, "Open a model folder")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.on_model_folder)
-        dialog.open()
+        choose_folder(self, "Open a model folder", self.on_model_folder)
 
-    def on_model_folder(self, directory: str) -> None:
+    def on_attach_files(self) -> None:
+        """Let the person point at text files."""
+        choose_files(self, "Attach text files", self.documents.add)
+
+    def on_model_folder(self, path: Path) -> None:
         """Load the model in a folder and remember it."""
-        path = Path(directory)
         self.models.load_folder(path)
         self.change_setting("model_path", str(path))
 
@@ -387,6 +389,10 @@ class MainWindow(QMainWindow):
         self.chat.saved_changed.connect(self.status.show_saved)
         self.chat.progress_changed.connect(self.status.show_activity)
         self.chat.announced.connect(self.on_announced)
+        self.documents.changed.connect(self.pane.composer.chips.show_names)
+        self.pane.composer.chips.removed.connect(self.documents.remove)
+        self.pane.composer.attach_requested.connect(self.on_attach_files)
+        self.pane.files_given.connect(self.documents.add)
         self.models.changed.connect(self.on_model_changed)
         self.models.installed_changed.connect(self.on_models_found)
         self.models.failed.connect(self.chat.show_error)

@@ -41,6 +41,8 @@ QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
   border-radius: {s.radius}px; }}
 #starterLabel {{ background: {t.surface}; color: {t.amber}; border: 1px solid {t.line};
   border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; }}
+#passagesCard {{ background: transparent; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
+#chip {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius_control}px; }}
 #messageText {{ background: transparent; border: none; color: {t.ink}; }}
 #caret {{ background: {t.sea}; }}
 #hairline {{ background: {t.line}; border: none; max-height: 1px; min-height: 1px; }}
@@ -57,6 +59,8 @@ QLabel[kind="secondary"] {{ color: {t.ink_2}; }}
 QLabel[kind="small"] {{ color: {t.ink_2}; font-size: {px(s.small)}px; }}
 QLabel[kind="warning"] {{ color: {t.amber}; font-size: {px(s.small)}px; }}
 QLabel[kind="offline"] {{ color: {t.leaf}; font-size: {px(s.small)}px; }}
+QLabel[kind="verified"] {{ color: {t.leaf}; font-size: {px(s.small)}px; }}
+QLabel[kind="passage"] {{ color: {t.ink}; font-size: {px(s.small)}px; }}
 QLabel[kind="title"] {{ font-size: {px(s.title)}px; font-weight: 600; }}
 QLabel[kind="heading"] {{ font-size: {px(s.headings[2])}px; font-weight: 600; }}
 QLabel[kind="strong"] {{ font-weight: 600; }}

@@ -3,10 +3,11 @@
 Knows where they stand; must not know what they say.
 """
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from app.chat.composer import Composer
+from app.chat.composer import Composer, local_files
 from app.chat.empty import EmptyState
 from app.chat.header import ChatHeader
 from app.chat.message_model import MessageModel
@@ -18,7 +19,9 @@ from app.theme import SIZES, Theme
 
 
 class ChatPane(QWidget):
-    """One conversation and what belongs to it."""
+    """One conversation and what belongs to it; files may be dropped anywhere on it."""
+
+    files_given = Signal(list)  # paths
 
     def __init__(
         self, messages: MessageModel, theme: Theme, actions: RowActions, parent: QWidget | None = None
@@ -39,8 +42,10 @@ class ChatPane(QWidget):
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.transcript)
         self._foot = QWidget()
+        self.setAcceptDrops(True)
         self._arrange()
         self.empty.example_chosen.connect(self.composer.set_text)
+        self.composer.text.files_given.connect(self.files_given)
         self.composer.page_requested.connect(self.transcript.scroll_by_page)
         self.composer.submitted.connect(lambda _text: self.transcript.scroll_to_end())
         messages.reset.connect(self.on_rows_changed)
@@ -58,6 +63,22 @@ class ChatPane(QWidget):
         self.header.show_model(state)
         self.empty.show_model(state)
         self._starter.setVisible(bool(state.model and state.model.is_starter))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Show that files can be dropped."""
+        if local_files(event.mimeData()):
+            event.acceptProposedAction()
+            self.composer.on_focus_changed(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Show the focus as it is."""
+        self.composer.on_focus_changed(self.composer.text.hasFocus())
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take the files."""
+        event.acceptProposedAction()
+        self.composer.on_focus_changed(self.composer.text.hasFocus())
+        self.files_given.emit(local_files(event.mimeData()))
 
     def on_rows_changed(self) -> None:
         """Show the transcript as soon as there is something in it."""

@@ -4,11 +4,14 @@ Knows typing and pasting; must not know chats, models or jobs.
 """
 
 import re
+from pathlib import Path
 
-from PySide6.QtCore import QMimeData, Qt, Signal
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from app.chat.chips import DocumentChips
+from app.icons import icon
 from app.notices import bytes_in_words
 from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
@@ -26,6 +29,7 @@ class ComposerText(QPlainTextEdit):
     refused = Signal(str)
     focus_changed = Signal(bool)
     page_requested = Signal(float)
+    files_given = Signal(list)  # paths
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,7 +37,7 @@ class ComposerText(QPlainTextEdit):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setTabChangesFocus(True)
         self.setAccessibleName("Message")
-        self.setPlaceholderText("Ask anything")
+        self.setPlaceholderText("Ask anything, or drop text files here")
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setAutoFillBackground(False)
         self.document().setDocumentMargin(SIZES.space_1)
@@ -49,8 +53,16 @@ class ComposerText(QPlainTextEdit):
             return
         super().keyPressEvent(event)
 
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Leave dropped files to the conversation."""
+        return not local_files(source) and super().canInsertFromMimeData(source)
+
     def insertFromMimeData(self, source: QMimeData) -> None:
         """Take plain text of a bearable size; everything else is refused in words, and nothing is changed."""
+        files = local_files(source)
+        if files:
+            self.files_given.emit(files)
+            return
         reason = self.refusal(source.text())
         if reason:
             self.refused.emit(reason)
@@ -86,12 +98,18 @@ class ComposerText(QPlainTextEdit):
         return has_control or (self.sends_on_enter and not has_shift)
 
 
+def local_files(source: QMimeData) -> list[Path]:
+    """Return the files that are dropped or pasted, not what else a drag may hold."""
+    return [Path(url.toLocalFile()) for url in source.urls() if url.isLocalFile() and url.toLocalFile()]
+
+
 class Composer(QFrame):
     """The text field with its button and, under both, a line for hints."""
 
     submitted = Signal(str)
     stop_requested = Signal()
     page_requested = Signal(float)
+    attach_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -101,6 +119,11 @@ class Composer(QFrame):
         self.text = ComposerText()
         self._button = QPushButton("Send")
         self._button.setProperty("kind", "primary")
+        self.chips = DocumentChips(theme)
+        self._clip = QToolButton()
+        self._clip.setAccessibleName("Attach text files")
+        self._clip.setToolTip("Attach text files (or drop them anywhere here)")
+        self._clip.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._hint = PlainLabel(kind="warning", wrap=True)
         self._hint.hide()
         self._frame = QFrame()
@@ -112,8 +135,9 @@ class Composer(QFrame):
         self.text.focus_changed.connect(self.on_focus_changed)
         self.text.page_requested.connect(self.page_requested)
         self._button.clicked.connect(self.on_button)
-        theme.changed.connect(self.on_text_changed)
-        self.on_text_changed()
+        self._clip.clicked.connect(self.attach_requested)
+        theme.changed.connect(self.on_theme_changed)
+        self.on_theme_changed()
 
     @property
     def button(self) -> QPushButton:
@@ -185,6 +209,12 @@ class Composer(QFrame):
         self.text.setVerticalScrollBarPolicy(policy)
         self._update_button()
 
+    def on_theme_changed(self) -> None:
+        """Recolour the paper clip and measure the text anew."""
+        self._clip.setIcon(icon("paperclip", self._theme.tokens.ink_2, SIZES.icon))
+        self._clip.setIconSize(QSize(SIZES.icon, SIZES.icon))
+        self.on_text_changed()
+
     def on_focus_changed(self, has_focus: bool) -> None:
         """Draw the focus ring."""
         self._frame.setProperty("active", has_focus)
@@ -207,12 +237,14 @@ class Composer(QFrame):
 
     def _arrange(self) -> None:
         inside = QHBoxLayout(self._frame)
-        inside.setContentsMargins(SIZES.space_3, SIZES.space_2, SIZES.space_2, SIZES.space_2)
+        inside.setContentsMargins(SIZES.space_2, SIZES.space_2, SIZES.space_2, SIZES.space_2)
         inside.setSpacing(SIZES.space_2)
+        inside.addWidget(self._clip, 0, Qt.AlignmentFlag.AlignBottom)
         inside.addWidget(self.text, 1)
         inside.addWidget(self._button, 0, Qt.AlignmentFlag.AlignBottom)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.setSpacing(SIZES.space_1)
+        outside.addWidget(self.chips)
         outside.addWidget(self._frame)
         outside.addWidget(self._hint)

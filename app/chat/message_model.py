@@ -10,6 +10,8 @@ from enum import Enum, auto
 from PySide6.QtCore import QObject, Signal
 
 from app import notices
+from core.events import Passage
+from core.library.cite import Citation, find_refs
 from core.store.chats import Message, MessageRole, MessageState
 
 
@@ -18,6 +20,7 @@ class RowKind(Enum):
 
     USER = auto()
     ANSWER = auto()
+    PASSAGES = auto()  # what the model read with the question above
     NOTE = auto()  # a sentence of Tern's own between messages
     ERROR = auto()
 
@@ -32,6 +35,8 @@ class Row:
     activity: str = ""
     is_streaming: bool = False
     error: BaseException | None = None
+    passages: tuple[Passage, ...] = ()
+    citations: tuple[Citation, ...] = ()  # the quotes of a finished answer, looked for in the passages
 
 
 class MessageModel(QObject):
@@ -53,7 +58,7 @@ class MessageModel(QObject):
 
     def set_messages(self, messages: Sequence[Message]) -> None:
         """Show a stored conversation."""
-        self._rows = [row_of(message) for message in messages]
+        self._rows = rows_of(messages)
         self.reset.emit()
 
     def clear(self) -> None:
@@ -92,18 +97,27 @@ class MessageModel(QObject):
             self._rows[index].activity = activity
             self.changed.emit(index)
 
-    def finish(self, index: int, note: str) -> None:
+    def finish(self, index: int, note: str, citations: tuple[Citation, ...] = ()) -> None:
         """Mark an answer as ended."""
         row = self._rows[index]
-        row.is_streaming, row.activity, row.note = False, "", note
+        row.is_streaming, row.activity, row.note, row.citations = False, "", note, citations
         self.changed.emit(index)
 
 
-def row_of(message: Message) -> Row:
-    """Return the row of a stored message."""
-    if message.role is MessageRole.USER:
-        return Row(RowKind.USER, message.text)
-    return Row(RowKind.ANSWER, message.text, note=note_of(message))
+def rows_of(messages: Sequence[Message]) -> list[Row]:
+    """Return the rows of a stored conversation: passages stand under the question that they were read with."""
+    rows: list[Row] = []
+    passages: tuple[Passage, ...] = ()
+    for message in messages:
+        if message.role is MessageRole.USER:
+            passages = message.context
+            rows.append(Row(RowKind.USER, message.text))
+            if passages:
+                rows.append(Row(RowKind.PASSAGES, passages=passages))
+        else:
+            citations = find_refs(message.text, passages) if passages else ()
+            rows.append(Row(RowKind.ANSWER, message.text, note=note_of(message), citations=citations))
+    return rows
 
 
 def note_of(message: Message) -> str:

@@ -4,7 +4,7 @@ Knows the order of one exchange as the window sees it; must not know widgets' in
 runs on the window's thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,16 @@ from core.events import (
     CancelToken,
     Emit,
     HistoryTrimmed,
+    Passage,
+    PassagesFound,
     PromptProgress,
     ReplyDone,
     Saved,
     StopReason,
     TextDelta,
 )
+from core.library.cite import find_refs
+from core.library.reading import DocumentText
 from core.store.chats import ChatId, ChatStore, Message
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ class _Exchange:
     cancel: CancelToken | None = None
     n_saved: int = -1
     n_words: int = 0
+    passages_row: Row | None = None
 
 
 class ChatPresenter(QObject):
@@ -58,6 +63,7 @@ class ChatPresenter(QObject):
     busy_changed = Signal(bool)
     chats_changed = Signal()
     chat_opened = Signal()
+    chat_stored = Signal(object)  # ChatId of the open conversation, now that it has one
     speed_changed = Signal(float)
     saved_changed = Signal(bool)
     progress_changed = Signal(str)
@@ -80,6 +86,7 @@ class ChatPresenter(QObject):
         self._read_since = QElapsedTimer()
         self._streams_since = QElapsedTimer()
         self.chat_id: ChatId | None = None
+        self.pending_documents: Callable[[], Sequence[DocumentText]] = tuple
 
     @property
     def is_busy(self) -> bool:
@@ -125,13 +132,14 @@ class ChatPresenter(QObject):
         self._exchange = exchange = _Exchange(self.chat_id or _NO_CHAT, text, prompt_row, answer)
         self._model.append(prompt_row)
         self._model.append(answer)
+        documents = self.pending_documents()
         self._read_since.start()
         self._streams_since.invalidate()
         self.busy_changed.emit(True)
         self.saved_changed.emit(False)
         exchange.cancel = self._runner.start(
             "engine",
-            lambda cancel, emit: self._reply(store, exchange.chat_id, text, cancel, emit),
+            lambda cancel, emit: self._reply(store, exchange.chat_id, documents, text, cancel, emit),
             on_event=lambda event: self.on_event(exchange, event),
             on_done=lambda message: self._on_replied(exchange, message),
             on_failed=lambda error: self._on_failed(exchange, error),
@@ -170,6 +178,8 @@ class ChatPresenter(QObject):
                 self._on_saved(exchange, n_chars)
             case PromptProgress(done, total):
                 self._on_reading(exchange, done, total)
+            case PassagesFound(passages):
+                self._on_passages(exchange, passages)
             case HistoryTrimmed(turns_dropped):
                 self._on_trimmed(exchange, turns_dropped)
             case TextDelta(text):
@@ -181,12 +191,22 @@ class ChatPresenter(QObject):
             case _:
                 pass
 
-    def _reply(self, store: ChatStore, chat_id: ChatId, text: str, cancel: CancelToken, emit: Emit) -> Message:
+    def _reply(
+        self,
+        store: ChatStore,
+        chat_id: ChatId,
+        documents: Sequence[DocumentText],
+        text: str,
+        cancel: CancelToken,
+        emit: Emit,
+    ) -> Message:
         """Carry out one exchange (engine lane)."""
         service, params, system = self._answering()
         if chat_id == _NO_CHAT:
             chat_id = store.create_chat()
             emit(ChatCreated(chat_id))
+        for each in documents:
+            store.add_document(chat_id, each.name, each.sha256, each.text)
         return service.reply(chat_id, text, params, system, cancel, emit)
 
     def _index(self, row: Row) -> int | None:
@@ -206,12 +226,15 @@ class ChatPresenter(QObject):
         n_known = _before_running(messages, exchange.prompt)
         self._model.set_messages(messages[:n_known])
         self._model.append(exchange.prompt_row)
+        if exchange.passages_row is not None:
+            self._model.append(exchange.passages_row)
         self._model.append(exchange.answer)
 
     def _on_created(self, exchange: _Exchange, chat_id: ChatId) -> None:
         exchange.chat_id = chat_id
         if self._index(exchange.answer) is not None:
             self.chat_id = chat_id
+            self.chat_stored.emit(chat_id)
         self.chats_changed.emit()
 
     def _on_saved(self, exchange: _Exchange, n_chars: int) -> None:
@@ -235,6 +258,12 @@ class ChatPresenter(QObject):
         else:
             self._model.set_activity(index, words)
 
+    def _on_passages(self, exchange: _Exchange, passages: tuple[Passage, ...]) -> None:
+        exchange.passages_row = Row(RowKind.PASSAGES, passages=passages)
+        index = self._index(exchange.answer)
+        if index is not None:
+            self._model.insert(index, exchange.passages_row)
+
     def _on_trimmed(self, exchange: _Exchange, turns_dropped: int) -> None:
         index = self._index(exchange.prompt_row)
         if index is not None:
@@ -257,11 +286,12 @@ class ChatPresenter(QObject):
             self._model.add_text(index, text)
 
     def _finish(self, exchange: _Exchange, note: str) -> None:
-        index = self._index(exchange.answer)
+        answer, index = exchange.answer, self._index(exchange.answer)
+        citations = find_refs(answer.text, exchange.passages_row.passages) if exchange.passages_row else ()
         if index is None:
-            exchange.answer.is_streaming, exchange.answer.note = False, note
+            answer.is_streaming, answer.note, answer.citations = False, note, citations
         else:
-            self._model.finish(index, note)
+            self._model.finish(index, note, citations)
         self.progress_changed.emit("")
 
     def _on_replied(self, exchange: _Exchange, _message: object) -> None:

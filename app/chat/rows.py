@@ -14,10 +14,12 @@ from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 from app.chat.answer_body import AnswerBody
 from app.chat.cards import ErrorCard
 from app.chat.message_model import Row, RowKind
+from app.chat.passages import CitationNotes, PassagesCard, citation_words, passage_note
 from app.chat.segments import LinkHandler
 from app.notices import Action
 from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
+from core.library.cite import Citation
 
 COLLAPSED_CHARS = 4_000  # of the user's own words; the rest is one click away
 SLICE_CHARS = 8_000
@@ -148,6 +150,8 @@ class AnswerView(RowView):
         self._caret.setObjectName("caret")
         self._activity = PlainLabel(kind="secondary", parent=self)
         self._note = PlainLabel(kind="small", wrap=True, parent=self)
+        self._citations = CitationNotes(self)
+        self._is_marked = False
         self._copy = QuietButton("Copy", "Copy this answer", self)
         self._copy.clicked.connect(self.on_copy)
         self._line_height = theme.px(SIZES.body * SIZES.line_height_percent // 100)
@@ -168,6 +172,9 @@ class AnswerView(RowView):
         elif self._row.is_streaming:
             top = max(top, self._line_height)
         self._place_caret()
+        notes_height = self._citations.height_for(width)
+        self._citations.setGeometry(0, top + SIZES.space_2, width, notes_height)
+        top += SIZES.space_2 + notes_height if notes_height else 0
         if self._row.note:
             note_height = self._note.heightForWidth(width)
             self._note.setGeometry(0, top + SIZES.space_2, width, note_height)
@@ -181,13 +188,17 @@ class AnswerView(RowView):
         if self._was_streaming and not row.is_streaming and row.text:
             self._body.render_open()
         self._was_streaming = row.is_streaming
+        if row.citations and not self._is_marked:
+            self._is_marked = True
+            self._citations.show_citations([each for each in row.citations if not self._mark(each)])
         self._activity.setText(row.activity)
         self._activity.setVisible(bool(row.activity))
         self._note.setText(row.note)
         self._note.setVisible(bool(row.note))
         self._caret.setVisible(row.is_streaming)
         self._copy.setVisible(not row.is_streaming and bool(row.text))
-        self.setAccessibleName("Answer: " + (row.text[:300] or row.activity or row.note))
+        checked = " ".join(citation_words(each) for each in row.citations)
+        self.setAccessibleName(f"Answer: {row.text[:300] or row.activity or row.note} {checked}".rstrip())
 
     def append(self, text: str) -> None:
         """Add streamed characters."""
@@ -209,6 +220,10 @@ class AnswerView(RowView):
         self._copy.setText("Copy")
         super().leaveEvent(event)
 
+    def _mark(self, citation: Citation) -> bool:
+        """Mark a verified quote in the text; False where it cannot be, or must not."""
+        return citation.is_verified and self._body.mark_verified(citation.text, passage_note(citation))
+
     def _place_caret(self) -> None:
         spot = self._body.caret_position()
         if self._row.activity:
@@ -216,6 +231,21 @@ class AnswerView(RowView):
             return
         self._caret.setGeometry(spot.x() + 1, spot.y(), SIZES.caret, self._line_height - SIZES.space_1)
         self._caret.raise_()
+
+
+class PassagesView(RowView):
+    """The passages that the model reads with the question above."""
+
+    def __init__(self, row: Row, actions: RowActions, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._card = PassagesCard(row.passages, actions.on_resized, self)
+        self.setAccessibleName(self._card.accessibleName())
+
+    def height_for(self, width: int) -> int:
+        """Give the card the whole width."""
+        height = self._card.height_for(width)
+        self._card.setGeometry(0, 0, width, height)
+        return height
 
 
 class NoteView(RowView):
@@ -262,6 +292,8 @@ def make_row(row: Row, theme: Theme, actions: RowActions, parent: QWidget) -> Ro
             return UserView(row, theme, actions, parent)
         case RowKind.ANSWER:
             return AnswerView(row, theme, actions, parent)
+        case RowKind.PASSAGES:
+            return PassagesView(row, actions, parent)
         case RowKind.NOTE:
             return NoteView(row, parent)
         case RowKind.ERROR:

@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
+    QTextDocument,
     QTextFrameFormat,
     QTextListFormat,
     QTextOption,
@@ -29,6 +30,8 @@ from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
 
 LinkHandler = Callable[[str], object]
+_CHECK_MARK = "\u00a0✓"
+_CLOSING_QUOTES = '"”“»'
 _PROPORTIONAL = QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
 _FIXED = QTextBlockFormat.LineHeightTypes.FixedHeight.value
 
@@ -102,6 +105,22 @@ class TextSegment(SafeBrowser):
         if self.is_empty:
             self._begin_block(cursor, Paragraph(()))
         cursor.insertText(text.replace("\n", "\u2028"), self._format_of(Paragraph(()), Span("")))
+
+    def mark_verified(self, words: str, note: str) -> bool:
+        """Put a check mark and `note` behind the first quote of `words` that has none; False without such a quote."""
+        cursor = QTextCursor(self.document())
+        case = QTextDocument.FindFlag.FindCaseSensitively
+        while not (cursor := self.document().find(words, cursor, case)).isNull():
+            cursor.setPosition(cursor.selectionEnd())
+            while self.document().characterAt(cursor.position()) in _CLOSING_QUOTES:
+                cursor.movePosition(QTextCursor.MoveOperation.NextCharacter)
+            if self.document().characterAt(cursor.position()) != _CHECK_MARK[0]:
+                made = QTextCharFormat()
+                made.setFont(self.theme.font(strong=True))
+                made.setForeground(self.theme.color("leaf"))
+                cursor.insertText(_CHECK_MARK + note, made)
+                return True
+        return False
 
     def end(self) -> int:
         """Return the position after the last character."""

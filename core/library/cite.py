@@ -26,13 +26,15 @@ _LAST_MARKS: Final = ".,;:!?… "
 class Citation:
     """Words that an answer gives as a quote; `start` and `end` are their range in the passage's document.
 
-    `passage` is the number of the passage that holds them; it and the range are None where none does.
+    `passage` is the number of the passage that holds them; it and the range are None where none does. `named` is the
+    number that the answer gives; None without one.
     """
 
     text: str
     passage: int | None = None
     start: int | None = None
     end: int | None = None
+    named: int | None = None
 
     @property
     def is_verified(self) -> bool:
@@ -68,8 +70,8 @@ class _Source:
         self.passage = passage
         self._folded, self._places = _folded(passage.text)
 
-    def find(self, words: str) -> Citation | None:
-        """Return the citation of `words` where they stand as whole words."""
+    def find(self, words: str) -> tuple[int, int] | None:
+        """Return the range of `words` in the document, where they stand as whole words."""
         for wanted in dict.fromkeys((_folded(words)[0], _folded(words.rstrip(_LAST_MARKS))[0])):
             at = self._folded.find(wanted) if wanted else -1
             while at >= 0:
@@ -77,7 +79,7 @@ class _Source:
                 if self._is_whole(at, end):
                     offset = self.passage.start
                     first, last = self._places[at], self._places[end - 1]
-                    return Citation(words, self.passage.number, offset + first, offset + last + 1)
+                    return offset + first, offset + last + 1
                 at = self._folded.find(wanted, at + 1)
         return None
 
@@ -109,12 +111,12 @@ def _refs_of_line(line: str, sources: dict[int, _Source]) -> Iterator[Citation]:
 
 def _look_up(words: str, before: str, sources: dict[int, _Source]) -> Citation:
     label = _LABEL.search(before)
-    named = sources.get(int(label[1])) if label else None
-    for source in ([named] if named else []) + list(sources.values()):
+    named = int(label[1]) if label else None
+    for source in sorted(sources.values(), key=lambda each: each.passage.number != named):
         found = source.find(words)
         if found is not None:
-            return found
-    return Citation(words)
+            return Citation(words, source.passage.number, *found, named)
+    return Citation(words, named=named)
 
 
 def _folded(text: str) -> tuple[str, list[int]]:

@@ -54,8 +54,15 @@ def test_a_quote_that_stands_in_a_passage_is_verified_with_its_range(answer: str
 )
 def test_any_other_quote_is_not(words: str) -> None:
     citations = find_refs(f'[1] "{words}"', (FIRST,))
-    assert citations == (Citation(words),)
+    assert citations == (Citation(words, named=1),)
     assert not citations[0].is_verified
+
+
+def test_the_number_that_the_answer_gives_is_kept_beside_the_true_one() -> None:
+    assert [(each.named, each.passage) for each in find_refs('[2] "three months"\n[9] "900 euros"', PASSAGES)] == [
+        (2, 1),
+        (9, 2),
+    ]
 
 
 def test_several_quotes_are_found_in_order() -> None:

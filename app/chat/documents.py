@@ -1,0 +1,150 @@
+"""The documents of the open conversation: reads dropped files beside the window, keeps what is not stored yet.
+
+Knows which conversation a file was given to; must not know how files are read or shown. Everything here runs on the
+window's thread. A document is stored at once where the conversation is, else with its first message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.chat.presenter import ChatPresenter
+from app.jobs import JobRunner
+from core.errors import AppError
+from core.events import CancelToken
+from core.library.reading import DocumentText, check_count, read_document
+from core.store.chats import ChatId, ChatStore
+from core.store.documents import Document, DocumentId
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """A document that is shown; `stored_as` is None until it is stored, `pending` once it is."""
+
+    name: str
+    sha256: str
+    stored_as: DocumentId | None = None
+    pending: DocumentText | None = None
+
+
+class DocumentsPresenter(QObject):
+    """Holds the documents that the next question is asked about."""
+
+    changed = Signal(list)  # names
+
+    def __init__(self, runner: JobRunner, chat: ChatPresenter, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._chat = chat
+        self._store: ChatStore | None = None
+        self._chat_id: ChatId | None = None
+        self._visit = 0  # one for every time that a conversation is opened
+        self._attached: list[_Attached] = []
+        chat.pending_documents = self.pending
+        chat.chat_opened.connect(self.on_chat_opened)
+        chat.chat_stored.connect(self.on_chat_stored)
+
+    def attach(self, store: ChatStore) -> None:
+        """Take the store, now that it is open."""
+        self._store = store
+
+    def pending(self) -> tuple[DocumentText, ...]:
+        """Return what is to be stored with the next message."""
+        return tuple(each.pending for each in self._attached if each.pending is not None)
+
+    def on_chat_opened(self) -> None:
+        """Show the documents of another conversation, or none where a new one begins."""
+        self._visit += 1
+        self._chat_id = chat_id = self._chat.chat_id
+        self._set([])
+        if chat_id is not None:
+            self._store_and_list(chat_id, ())
+
+    def on_chat_stored(self, chat_id: ChatId) -> None:
+        """Store what was waiting for the open conversation's first message."""
+        self._chat_id = chat_id
+        self._store_and_list(chat_id, self.pending())
+
+    def add(self, paths: Sequence[Path]) -> None:
+        """Read files and give them to the open conversation; what cannot be read is told, file by file."""
+        try:
+            check_count(len(self._attached) + len(paths))
+        except AppError as error:
+            self._chat.show_error(error)
+            return
+        visit, chat_id = self._visit, self._chat_id
+        self._runner.start(
+            "library",
+            lambda cancel, _emit: _read_all(paths, cancel),
+            on_done=lambda results: self._on_read(visit, chat_id, results),
+            on_failed=self._chat.show_error,
+        )
+
+    def remove(self, index: int) -> None:
+        """Take a document out of the conversation."""
+        gone = self._attached[index]
+        self._set([each for each in self._attached if each is not gone])
+        store, stored_as = self._store, gone.stored_as
+        if store is not None and stored_as is not None:
+            self._runner.start(
+                "store", lambda _cancel, _emit: store.remove_document(stored_as), on_failed=self._chat.show_error
+            )
+
+    def _on_read(self, visit: int, chat_id: ChatId | None, results: object) -> None:
+        found = results if isinstance(results, list) else []  # None: cancelled before it began
+        read = [each for each in found if isinstance(each, DocumentText)]
+        for error in (each for each in found if isinstance(each, AppError)):
+            self._chat.show_error(error)
+        if visit == self._visit:
+            known = {each.sha256 for each in self._attached}
+            new = {each.sha256: _Attached(each.name, each.sha256, pending=each) for each in read}
+            self._set([*self._attached, *(each for sha256, each in new.items() if sha256 not in known)])
+            chat_id = self._chat_id  # it may have been stored meanwhile
+            if new:
+                self._chat.announced.emit(f"Added: {', '.join(each.name for each in new.values())}.")
+        if chat_id is not None and read:
+            self._store_and_list(chat_id, read)
+
+    def _store_and_list(self, chat_id: ChatId, documents: Sequence[DocumentText]) -> None:
+        store = self._store
+        if store is None:
+            return
+
+        def work(_cancel: CancelToken, _emit: object) -> list[Document]:
+            for each in documents:
+                store.add_document(chat_id, each.name, each.sha256, each.text)
+            return store.documents(chat_id)
+
+        self._runner.start(
+            "store",
+            work,
+            on_done=lambda stored: self._on_listed(chat_id, stored),
+            on_failed=self._chat.show_error,
+        )
+
+    def _on_listed(self, chat_id: ChatId, stored: object) -> None:
+        assert isinstance(stored, list)
+        if chat_id != self._chat_id:
+            return  # another one was opened meanwhile
+        known = {each.sha256 for each in stored}
+        waiting = [each for each in self._attached if each.pending is not None and each.sha256 not in known]
+        self._set([*(_Attached(each.name, each.sha256, stored_as=each.id) for each in stored), *waiting])
+
+    def _set(self, attached: list[_Attached]) -> None:
+        self._attached = attached
+        self.changed.emit([each.name for each in attached])
+
+
+def _read_all(paths: Sequence[Path], cancel: CancelToken) -> list[DocumentText | AppError]:
+    """Read one file after the other (library lane)."""
+    results: list[DocumentText | AppError] = []
+    for path in paths:
+        if cancel.is_cancelled:
+            break
+        try:
+            results.append(read_document(path))
+        except AppError as error:
+            results.append(error)
+    return results
