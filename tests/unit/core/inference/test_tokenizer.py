@@ -310,6 +310,16 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path, config: ModelConfi
     assert refusal(tmp_path / "nowhere", config).code is ErrorCode.TOKENIZER_MISSING
 
 
+def test_a_normaliser_that_makes_the_library_panic_is_refused_before(
+    model_dir: Path, tmp_path: Path, config: ModelConfig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    parsed = json.loads((model_dir / "tokenizer.json").read_bytes())
+    parsed["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "////"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(parsed))
+    assert refusal(tmp_path, config).code is ErrorCode.TOKENIZER_DAMAGED
+    assert capfd.readouterr().err == ""  # the library tells its panics there, whatever becomes of them
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"{}", b"[]", b"\xff\xfe", b'{"model": {"type": "BPE"', b"[" * 5000, b'{"model":{"type":"X"}}']
 )
