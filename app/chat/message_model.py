@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app import notices
 from core.events import Passage
-from core.library.cite import Citation, find_refs
 from core.store.chats import Message, MessageRole, MessageState
 
 
@@ -35,8 +34,7 @@ class Row:
     activity: str = ""
     is_streaming: bool = False
     error: BaseException | None = None
-    passages: tuple[Passage, ...] = ()
-    citations: tuple[Citation, ...] = ()  # the quotes of a finished answer, looked for in the passages
+    passages: tuple[Passage, ...] = ()  # of a PASSAGES row, and of the answer that they were read for
 
 
 class MessageModel(QObject):
@@ -97,10 +95,10 @@ class MessageModel(QObject):
             self._rows[index].activity = activity
             self.changed.emit(index)
 
-    def finish(self, index: int, note: str, citations: tuple[Citation, ...] = ()) -> None:
+    def finish(self, index: int, note: str) -> None:
         """Mark an answer as ended."""
         row = self._rows[index]
-        row.is_streaming, row.activity, row.note, row.citations = False, "", note, citations
+        row.is_streaming, row.activity, row.note = False, "", note
         self.changed.emit(index)
 
 
@@ -115,8 +113,7 @@ def rows_of(messages: Sequence[Message]) -> list[Row]:
             if passages:
                 rows.append(Row(RowKind.PASSAGES, passages=passages))
         else:
-            citations = find_refs(message.text, passages) if passages else ()
-            rows.append(Row(RowKind.ANSWER, message.text, note=note_of(message), citations=citations))
+            rows.append(Row(RowKind.ANSWER, message.text, note=note_of(message), passages=passages))
     return rows
 
 

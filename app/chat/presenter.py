@@ -25,7 +25,6 @@ from core.events import (
     StopReason,
     TextDelta,
 )
-from core.library.cite import find_refs
 from core.library.reading import DocumentText
 from core.store.chats import ChatId, ChatStore, Message
 
@@ -259,6 +258,7 @@ class ChatPresenter(QObject):
             self._model.set_activity(index, words)
 
     def _on_passages(self, exchange: _Exchange, passages: tuple[Passage, ...]) -> None:
+        exchange.answer.passages = passages
         exchange.passages_row = Row(RowKind.PASSAGES, passages=passages)
         index = self._index(exchange.answer)
         if index is not None:
@@ -286,12 +286,11 @@ class ChatPresenter(QObject):
             self._model.add_text(index, text)
 
     def _finish(self, exchange: _Exchange, note: str) -> None:
-        answer, index = exchange.answer, self._index(exchange.answer)
-        citations = find_refs(answer.text, exchange.passages_row.passages) if exchange.passages_row else ()
+        index = self._index(exchange.answer)
         if index is None:
-            answer.is_streaming, answer.note, answer.citations = False, note, citations
+            exchange.answer.is_streaming, exchange.answer.note = False, note
         else:
-            self._model.finish(index, note, citations)
+            self._model.finish(index, note)
         self.progress_changed.emit("")
 
     def _on_replied(self, exchange: _Exchange, _message: object) -> None:

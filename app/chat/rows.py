@@ -19,7 +19,7 @@ from app.chat.segments import LinkHandler
 from app.notices import Action
 from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
-from core.library.cite import Citation
+from core.library.cite import Citation, find_refs
 
 COLLAPSED_CHARS = 4_000  # of the user's own words; the rest is one click away
 SLICE_CHARS = 8_000
@@ -150,8 +150,8 @@ class AnswerView(RowView):
         self._caret.setObjectName("caret")
         self._activity = PlainLabel(kind="secondary", parent=self)
         self._note = PlainLabel(kind="small", wrap=True, parent=self)
-        self._citations = CitationNotes(self)
-        self._is_marked = False
+        self._notes = CitationNotes(self)
+        self.citations: tuple[Citation, ...] = ()  # found when the row comes into sight, and the answer is finished
         self._copy = QuietButton("Copy", "Copy this answer", self)
         self._copy.clicked.connect(self.on_copy)
         self._line_height = theme.px(SIZES.body * SIZES.line_height_percent // 100)
@@ -172,8 +172,8 @@ class AnswerView(RowView):
         elif self._row.is_streaming:
             top = max(top, self._line_height)
         self._place_caret()
-        notes_height = self._citations.height_for(width)
-        self._citations.setGeometry(0, top + SIZES.space_2, width, notes_height)
+        notes_height = self._notes.height_for(width)
+        self._notes.setGeometry(0, top + SIZES.space_2, width, notes_height)
         top += SIZES.space_2 + notes_height if notes_height else 0
         if self._row.note:
             note_height = self._note.heightForWidth(width)
@@ -188,16 +188,16 @@ class AnswerView(RowView):
         if self._was_streaming and not row.is_streaming and row.text:
             self._body.render_open()
         self._was_streaming = row.is_streaming
-        if row.citations and not self._is_marked:
-            self._is_marked = True
-            self._citations.show_citations([each for each in row.citations if not self._mark(each)])
+        if row.passages and not row.is_streaming and not self.citations:
+            self.citations = find_refs(row.text, row.passages)
+            self._notes.show_citations([each for each in self.citations if not self._mark(each)])
         self._activity.setText(row.activity)
         self._activity.setVisible(bool(row.activity))
         self._note.setText(row.note)
         self._note.setVisible(bool(row.note))
         self._caret.setVisible(row.is_streaming)
         self._copy.setVisible(not row.is_streaming and bool(row.text))
-        checked = " ".join(citation_words(each) for each in row.citations)
+        checked = " ".join(citation_words(each) for each in self.citations)
         self.setAccessibleName(f"Answer: {row.text[:300] or row.activity or row.note} {checked}".rstrip())
 
     def append(self, text: str) -> None:

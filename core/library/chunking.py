@@ -10,20 +10,25 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
+from core.library.ranking import CJK
+
 TARGET_WORDS: Final = 40
 MAX_SENTENCE_WORDS: Final = 80  # a longer one is cut: tables and lists without a full stop
-_MAX_WORD_CHARS: Final = 400  # text without spaces is cut after as many characters
+_MAX_WORD_CHARS: Final = 40  # of what is written without spaces, such as paths, as much counts as one word
 _HEADING_WORDS: Final = 12
 # Files whose lines are the records; everything else is prose, where a line break may stand inside a sentence.
 _PROSE_SUFFIXES: Final = frozenset({"", ".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".tex"})
 
-_SENTENCE_END: Final = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s+[^\sa-z])|[。！？]+[」』”]*\s*(?=\S)")
+# Possessive, and only where a run of marks begins: a megabyte of full stops is read once, not once for each of them.
+_SENTENCE_END: Final = re.compile(
+    r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s++[^\sa-z])|(?<![。！？])[。！？]++[」』”]*+\s*+(?=\S)"
+)
 _LIST_ITEM: Final = re.compile(r"\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])")
 _NO_END: Final = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Nr|No|Art|Fig|Sec|Abs|vs|etc|e\.g|i\.e|z\.B|d\.h|ca|approx|Inc|Ltd)"
     r"|\b[^\W\d_]|(?:\n[ \t]*|(?:^|[.!?…])\s*)\d{1,3})\.$"
 )
-_WORD: Final = re.compile(rf"\S{{1,{_MAX_WORD_CHARS}}}")
+_WORD: Final = re.compile(rf"[{CJK}]{{1,2}}|[^\s{CJK}]{{1,{_MAX_WORD_CHARS}}}")
 _SPACE: Final = re.compile(r"\s")
 
 
@@ -129,12 +134,14 @@ def _pieces(text: str, unit: Span) -> Iterator[Span]:
 def _grouped(text: str, units: Iterator[Span]) -> Iterator[Span]:
     """Join neighbouring units up to about TARGET_WORDS."""
     current: Span | None = None
+    n_current = 0
     for unit in units:
-        joined = Span(current.start if current else unit.start, unit.end)
-        if current is not None and _n_words(text, joined) > TARGET_WORDS:
+        n_unit = _n_words(text, unit)
+        if current is not None and n_current + n_unit > TARGET_WORDS:
             yield current
-            joined = unit
-        current = joined
+            current, n_current = None, 0
+        current = Span(current.start if current else unit.start, unit.end)
+        n_current += n_unit
     if current is not None:
         yield current
 

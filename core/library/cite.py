@@ -8,9 +8,13 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from core.events import Passage
+
+MAX_CITATIONS: Final = 50
+_LABEL_CHARS: Final = 12  # before a quote, in which the number of its passage stands
 
 _SPACES: Final = re.compile(r"\s+")
 _LABEL: Final = re.compile(r"\[(\d{1,3})\]\s*$")
@@ -58,9 +62,10 @@ def build_context(passages: Sequence[Passage], question: str) -> str:
 
 
 def find_refs(answer: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
-    """Return every quote of `answer` in order, each looked for in the passage that it names, then in all."""
+    """Return the first MAX_CITATIONS quotes of `answer`, each looked for in the passage that it names, then in all."""
     sources = {passage.number: _Source(passage) for passage in passages}
-    return tuple(citation for line in answer.splitlines() for citation in _refs_of_line(line, sources))
+    found = (citation for line in answer.splitlines() for citation in _refs_of_line(line, sources))
+    return tuple(islice(found, MAX_CITATIONS))
 
 
 class _Source:
@@ -106,11 +111,11 @@ def _refs_of_line(line: str, sources: dict[int, _Source]) -> Iterator[Citation]:
         return
     for match in _QUOTE.finditer(line):
         if any(char.isalnum() for char in match[1]):
-            yield _look_up(match[1], line[: match.start()], sources)
+            yield _look_up(match[1], line[max(0, match.start() - _LABEL_CHARS) : match.start()], sources)
 
 
 def _look_up(words: str, before: str, sources: dict[int, _Source]) -> Citation:
-    label = _LABEL.search(before)
+    label = _LABEL.search(before[-_LABEL_CHARS:])
     named = int(label[1]) if label else None
     for source in sorted(sources.values(), key=lambda each: each.passage.number != named):
         found = source.find(words)
@@ -124,7 +129,10 @@ def _folded(text: str) -> tuple[str, list[int]]:
     characters: list[str] = []
     places: list[int] = []
     for place, char in enumerate(text):
-        folded = " " if char.isspace() else unicodedata.normalize("NFKC", char).translate(_ALIKE).casefold()
+        if char.isascii():
+            folded = " " if char.isspace() else char.lower()
+        else:
+            folded = " " if char.isspace() else unicodedata.normalize("NFKC", char).translate(_ALIKE).casefold()
         if folded == " " and (not characters or characters[-1] == " "):
             continue
         characters += folded

@@ -14,8 +14,8 @@ from typing import Final
 
 K1: Final = 1.2
 B: Final = 0.75
-_CJK: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without spaces: every character is a word
-_WORD: Final = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+CJK: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without spaces: every character is a word
+_WORD: Final = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
 # Words that say nothing about what is asked; passed over in a question that has others.
 _COMMON_WORDS: Final = (
     "a an and any are as at be by can could did do does for from had has have how i in is it its me my of on or our "

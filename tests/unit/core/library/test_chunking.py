@@ -60,7 +60,18 @@ def test_a_sentence_that_is_too_long_is_cut_between_words_or_lines() -> None:
 
 
 def test_text_without_spaces_is_cut_too() -> None:
-    assert max(len(piece) for piece in pieces("x" * 100_000)) <= TARGET_WORDS * 400
+    assert max(len(piece) for piece in pieces("x" * 100_000)) <= TARGET_WORDS * 40
+    assert max(len(piece) for piece in pieces("世" * 10_000)) <= TARGET_WORDS * 2
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("is_lines", [False, True])
+@pytest.mark.parametrize(
+    "unit", [".", "。", "? ", "A.", '."', "\n", "\n ", "- ", "x\n", "1. ", ".\n", "« »", "\ufffd", "[1] "]
+)
+def test_no_text_of_the_largest_size_takes_more_than_seconds(unit: str, is_lines: bool) -> None:
+    text = unit * (400_000 // len(unit))
+    assert sum(1 for _ in split(text, is_lines=is_lines)) < len(text)
 
 
 def test_lists_and_other_scripts_are_cut_where_they_end() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from core.events import Passage
-from core.library.cite import Citation, build_context, find_refs, list_passages, passage_budget
+from core.library.cite import MAX_CITATIONS, Citation, build_context, find_refs, list_passages, passage_budget
 
 DOCUMENT = "Intro. The notice period\nis three months. He said “Never again” – twice."
 FIRST = Passage(1, "lease.txt", 7, len(DOCUMENT), DOCUMENT[7:])
@@ -82,4 +82,5 @@ def test_a_text_without_spaces_between_words_can_be_quoted_from_the_middle() -> 
 
 def test_a_document_of_quotation_marks_is_no_burden() -> None:
     passage = Passage(1, "x", 0, 20_000, '"a ' * 5_000)
-    assert find_refs('"b"' * 2_000, [passage])[0] == Citation("b")
+    assert find_refs('"b"' * 2_000, [passage]) == (Citation("b"),) * MAX_CITATIONS
+    assert find_refs("„" * 3_000, [passage]) == ()
