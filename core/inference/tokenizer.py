@@ -22,9 +22,9 @@ FILE_NAME = "tokenizer.json"
 MAX_FILE_BYTES = 64 << 20  # the largest published vocabularies (262,144 entries) take about 33 MB
 MAX_TEMPLATE_BYTES = 1 << 20
 
-# SentencePiece's normaliser: no byte-level vocabulary has one, and a damaged one makes the library panic and print it.
-# A quote inside a JSON string is escaped, so no token can look like this.
-_PRECOMPILED = re.compile(rb'"type"\s*:\s*"Precompiled"')
+# SentencePiece's normaliser and WordPiece's prefix: no byte-level vocabulary has them, and damaged ones make the
+# library panic, which prints by itself. A quote inside a JSON string is escaped, so no token can look like this.
+_FOREIGN = re.compile(rb'"type"\s*:\s*"Precompiled"|"continuing_subword_prefix"\s*:\s*"[^"]')
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PROBE = "Aa 0\n\tGröße 今日は 🚀"
 
@@ -224,7 +224,7 @@ def _read_capped(path: Path) -> bytes:
 
 
 def _parse(data: bytes, path: Path) -> _Backend:
-    if _PRECOMPILED.search(data):
+    if _FOREIGN.search(data):
         raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason="not a byte-level BPE vocabulary")
     try:
         backend = _Backend.from_buffer(data)

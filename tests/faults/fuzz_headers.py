@@ -22,10 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gguf_files import as_gguf, random_weights
-from model_files import tiny_model
+from model_files import FIXTURES, tiny_model
 
 from core.errors import AppError
 from core.inference.config import load_config
+from core.inference.embedding_config import embedding_config
+from core.inference.embedding_tokenizer import embedding_tokenizer
 from core.inference.formats import read_config, read_tokenizer
 from core.inference.gguf import GgufFile
 from core.inference.gguf_model import check_gguf_tensors, gguf_config
@@ -189,10 +191,22 @@ def targets(directory: Path) -> list[Target]:
     add("index", sharded / "model.safetensors.index.json", lambda: _read_tensors(sharded), 8)
     weights = random_weights(layers=1, hidden=128, inner=128, heads=2, kv_heads=1)
     files = as_gguf(weights)
-    path = files.write(directory / "model.gguf")
-    add("gguf", path, lambda: _read_gguf(path), 28, len(files.header()))
-    add("gguf-vocabulary", path, lambda: _read_vocabulary(path), 2, len(files.header()))
+    gguf = files.write(directory / "model.gguf")
+    add("gguf", gguf, lambda: _read_gguf(gguf), 28, len(files.header()))
+    add("gguf-vocabulary", gguf, lambda: _read_vocabulary(gguf), 2, len(files.header()))
+    for family in ("gemma3", "qwen3"):
+        data = (FIXTURES / f"embedding-{family}" / "model-i2_s.gguf").read_bytes()
+        path = directory / f"{family}.gguf"
+        path.write_bytes(data)
+        n_header = data.index(b"token_embd.weight") + 20_000  # past the descriptions, into the data
+        add(family, path, lambda path=path: _read_embedding(path), 2, n_header)  # type: ignore[misc]
     return found
+
+
+def _read_embedding(path: Path) -> None:
+    with GgufFile(path) as file:
+        embedding_config(file)
+        embedding_tokenizer(file)
 
 
 def _read_tensors(directory: Path) -> None:

@@ -166,6 +166,7 @@ def _tokenizer_values() -> Iterator[Case]:
         "merges-unknown": model(merges=["zzzz yyyy"]),
         "merges-one-part": model(merges=["a"]),
         "merges-numbers": model(merges=[[1, 2]]),
+        "prefix-too-long": model(continuing_subword_prefix="longer than any token"),
         "merges-text": model(merges="a b"),
         "no-bytes": lambda parsed: parsed.update(pre_tokenizer=None),
         "bad-expression": lambda parsed: parsed.update(

@@ -310,11 +310,22 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path, config: ModelConfi
     assert refusal(tmp_path / "nowhere", config).code is ErrorCode.TOKENIZER_MISSING
 
 
-def test_a_normaliser_that_makes_the_library_panic_is_refused_before(
-    model_dir: Path, tmp_path: Path, config: ModelConfig, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda parsed: parsed.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "////"}),
+        lambda parsed: parsed["model"].update(continuing_subword_prefix="longer than any token"),
+    ],
+)
+def test_what_makes_the_library_panic_is_refused_before(
+    edit: Callable[[Any], object],
+    model_dir: Path,
+    tmp_path: Path,
+    config: ModelConfig,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     parsed = json.loads((model_dir / "tokenizer.json").read_bytes())
-    parsed["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "////"}
+    edit(parsed)
     (tmp_path / "tokenizer.json").write_text(json.dumps(parsed))
     assert refusal(tmp_path, config).code is ErrorCode.TOKENIZER_DAMAGED
     assert capfd.readouterr().err == ""  # the library tells its panics there, whatever becomes of them
