@@ -67,7 +67,12 @@ def chat_service(services: Services, engine: "Callable[[], Engine]") -> "ChatSer
 
 
 def find_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:
-    """Return the models on this computer, the starter model first."""
+    """Return the models on this computer that can answer, the starter model first."""
+    return tuple(model for model in all_models(paths, settings) if not model.is_embedding)
+
+
+def all_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:
+    """Return all models on this computer, those for searching documents as well."""
     extra = settings.text("models_directory")
     starter = STARTER_DIR if (STARTER_DIR / "config.json").is_file() else None
     return installed_models(paths.models, starter=starter, extra=Path(extra) if extra else None)

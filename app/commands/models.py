@@ -19,7 +19,7 @@ from app.commands.output import Output
 from app.commands.problems import EXIT_OK, UsageError
 from app.notices import bytes_in_words
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Emit
+from core.events import CancelToken, Emit, Interrupted
 from core.models.installed import InstalledModel, references
 from core.paths import AppPaths
 from core.settings import Settings
@@ -80,18 +80,17 @@ def _import(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> None
     name = arguments.name or import_name(path)
     if name.casefold() in {model.name.casefold() for model in _installed(paths)}:
         raise AppError(ErrorCode.MODEL_NAME_TAKEN, name=name)
-    report = examine(path, out)
-    if report.error is not None:
-        raise report.error
+    weights, is_embedding = _examined(path, out)
     paths.create()
     verb = "Reading" if arguments.reference else "Copying"
     model = _stoppable(
         lambda cancel, emit: import_model(
             path,
-            report.files,
+            weights,
             paths.models,
             name=name,
             as_reference=arguments.reference,
+            is_embedding=is_embedding,
             cancel=cancel,
             emit=emit,
         ),
@@ -99,7 +98,33 @@ def _import(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> None
         out,
     )
     out.line(f"{model.name} is {'known' if arguments.reference else 'imported'} now: {model.path}")
-    out.line(f"Chat with it: tern chat --model {model.name}")
+    out.line("It searches documents." if is_embedding else f"Chat with it: tern chat --model {model.name}")
+
+
+def _examined(path: Path, out: Output) -> tuple[tuple[str, ...], bool]:
+    """Return the names of the files of weights and whether it is an embedding model; every value has been read.
+
+    Raises:
+        AppError: why it must not be loaded.
+    """
+    report = examine(path, out)
+    if report.error is None:
+        return report.files, False
+    if report.error.code is not ErrorCode.MODEL_UNSUPPORTED or not report.format.startswith("GGUF"):
+        raise report.error
+    file = path / report.files[0] if path.is_dir() else path
+    try:
+        _stoppable(lambda cancel, emit: _load_embedding(file, cancel, emit), loading(path.name, out), out)
+    except AppError as error:
+        # "only these are implemented" of the chat models says more about a file that is neither.
+        raise (report.error if error.code is ErrorCode.MODEL_UNSUPPORTED else error) from None
+    return report.files, True
+
+
+def _load_embedding(file: Path, cancel: CancelToken, emit: Emit) -> None:
+    from core.inference.embedding import load_embedding_model
+
+    load_embedding_model(file, cancel=cancel, emit=emit).close()
 
 
 def _verify(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> None:
@@ -159,13 +184,11 @@ def _confirm(model: InstalledModel, paths: AppPaths, out: Output) -> None:
 
 def _stoppable(work: Callable[[CancelToken, Emit], _T], emit: Emit, out: Output) -> _T:
     """Run `work` so that Ctrl-C ends it in an orderly way."""
-    from core.models.manage import Cancelled
-
     cancel = CancelToken()
     try:
         with interrupts_cancel(cancel):
             return work(cancel, emit)
-    except Cancelled:
+    except Interrupted:
         raise KeyboardInterrupt from None
     finally:
         out.wipe_status()
@@ -196,7 +219,7 @@ def _only_cached(paths: AppPaths) -> "HubSnapshot":
 
 def _installed(paths: AppPaths) -> tuple[InstalledModel, ...]:
     """Return all models, also references whose model is gone: they can be removed."""
-    found = wiring.find_models(paths, Settings.load(paths.settings))
+    found = wiring.all_models(paths, Settings.load(paths.settings))
     known = {model.reference for model in found}
     return (*found, *(model for model in references(paths.models) if model.reference not in known))
 
@@ -219,6 +242,8 @@ def _kind(model: InstalledModel, paths: AppPaths) -> str:
 
     if model.is_starter:
         return "comes with Tern"
+    if model.is_embedding and model.path.exists():
+        return "for searching documents" + (", reference" if model.reference is not None else "")
     if model.reference is not None:
         return "reference" if model.path.exists() else "reference to a model that is gone"
     return "imported" if model.path.parent == paths.models and receipt_of(model) is not None else "found"

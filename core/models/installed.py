@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import AppError, ErrorCode
-from core.models.receipts import REFERENCE_SUFFIX, read_receipt
+from core.models.receipts import REFERENCE_SUFFIX, read_receipt, receipt_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class InstalledModel:
     path: Path
     is_starter: bool
     reference: Path | None = None  # the file in `models` that only names this model
+    is_embedding: bool = False  # imported as a model for searching documents: it cannot answer
 
 
 def is_model_directory(path: Path) -> bool:
@@ -53,7 +54,7 @@ def installed_models(
     found: list[InstalledModel] = []
     seen: set[Path] = set()
     paths = [*_subdirectories(models), *([] if extra is None else [extra, *_subdirectories(extra)])]
-    candidates = [InstalledModel(path.name, path, is_starter=False) for path in paths] + _referenced(models)
+    candidates = [*map(_in_directory, paths), *_referenced(models)]
     candidates.sort(key=lambda model: (model.name.casefold(), str(model.path)))
     if starter is not None:
         candidates.insert(0, InstalledModel(starter.name, starter, is_starter=True))
@@ -108,6 +109,11 @@ def _subdirectories(directory: Path) -> list[Path]:
         return []
 
 
+def _in_directory(path: Path) -> InstalledModel:
+    receipt = read_receipt(receipt_path(path))
+    return InstalledModel(path.name, path, is_starter=False, is_embedding=receipt is not None and receipt.is_embedding)
+
+
 def _referenced(models: Path) -> list[InstalledModel]:
     """Return what the references in `models` name."""
     found: list[InstalledModel] = []
@@ -118,7 +124,7 @@ def _referenced(models: Path) -> list[InstalledModel]:
     for path in paths:
         receipt, name = read_receipt(path), path.name.removesuffix(REFERENCE_SUFFIX)
         if receipt is not None and receipt.source.is_absolute() and name and not name.startswith("."):
-            found.append(InstalledModel(name, receipt.source, is_starter=False, reference=path))
+            found.append(InstalledModel(name, receipt.source, False, path, receipt.is_embedding))
     return found
 
 

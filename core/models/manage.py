@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Emit, LoadProgress
+from core.events import CancelToken, Emit, Interrupted, LoadProgress
 from core.instance import InstanceLock
 from core.models.catalogue import CatalogueModel, by_hashes, by_repository, catalogue, is_safe_name
 from core.models.hub_cache import HubSnapshot, snapshot_at
@@ -47,10 +47,6 @@ _UNFINISHED: Final = ".importing-"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-class Cancelled(Exception):  # noqa: N818 - a request, no error
-    """The person stopped it; nothing is left behind."""
-
-
 @dataclass(frozen=True, slots=True)
 class FileCheck:
     """One file against what it must be."""
@@ -78,6 +74,7 @@ def import_model(
     *,
     name: str,
     as_reference: bool = False,
+    is_embedding: bool = False,
     cancel: CancelToken,
     emit: Emit,
 ) -> InstalledModel:
@@ -89,19 +86,20 @@ def import_model(
         models: where it goes.
         name: what it is called from now on.
         as_reference: record where it is and its hashes; copy nothing.
+        is_embedding: it is for searching documents.
         cancel: leaves everything as it was.
         emit: gets LoadProgress.
 
     Raises:
         AppError: MODEL_NAME_INVALID, MODEL_NAME_TAKEN, MODEL_DAMAGED, MODEL_INCOMPLETE, DISK_FULL,
             DATA_DIR_UNWRITABLE, ALREADY_RUNNING.
-        Cancelled: `cancel` was cancelled.
+        Interrupted: `cancel` was cancelled.
     """
     if not is_safe_name(name):
         raise AppError(ErrorCode.MODEL_NAME_INVALID, name=name)
     absolute = path.expanduser().absolute()
     directory = absolute if absolute.is_dir() else absolute.parent
-    job = _Import(directory, _file_names(directory, weights), snapshot_at(path), cancel, emit)
+    job = _Import(directory, _file_names(directory, weights), snapshot_at(path), is_embedding, cancel, emit)
     lock = InstanceLock.acquire(models / _LOCK_FILE)
     try:
         if name.casefold() in _taken(models):
@@ -110,8 +108,8 @@ def import_model(
         if as_reference:
             target = reference_path(models, name)
             write_atomically(target, job.receipt(absolute, job.hash_all()).encoded())
-            return InstalledModel(name, absolute, is_starter=False, reference=target)
-        return InstalledModel(name, _copy(job, absolute, models, name), is_starter=False)
+            return InstalledModel(name, absolute, False, target, is_embedding)
+        return InstalledModel(name, _copy(job, absolute, models, name), False, None, is_embedding)
     finally:
         lock.release()
 
@@ -125,7 +123,7 @@ def verify_model(model: InstalledModel, *, cancel: CancelToken, emit: Emit) -> t
     """Compare every file with its published hash, or with that of the import; none where there is nothing to compare.
 
     Raises:
-        Cancelled: `cancel` was cancelled.
+        Interrupted: `cancel` was cancelled.
     """
     directory = model.path if model.path.is_dir() else model.path.parent
     receipt = receipt_of(model)
@@ -184,7 +182,7 @@ class _Meter:
 
     def on_slice(self, n_bytes: int) -> None:
         if self._cancel.is_cancelled:
-            raise Cancelled
+            raise Interrupted
         self._done += n_bytes
         self._emit(LoadProgress(self._done, self._total))
 
@@ -193,9 +191,16 @@ class _Import:
     """Reads the files of one model, each once and through one descriptor."""
 
     def __init__(
-        self, directory: Path, names: Sequence[str], origin: HubSnapshot | None, cancel: CancelToken, emit: Emit
+        self,
+        directory: Path,
+        names: Sequence[str],
+        origin: HubSnapshot | None,
+        is_embedding: bool,
+        cancel: CancelToken,
+        emit: Emit,
     ) -> None:
         self._directory = directory
+        self._is_embedding = is_embedding
         self._names = names
         self._origin = origin
         self._entry = None if origin is None else by_repository(origin.repository)
@@ -206,12 +211,12 @@ class _Import:
         """Return what to keep about the model; recognises a published one by its weights, too."""
         origin = self._origin
         if origin is not None:
-            return Receipt(source, origin.repository, origin.revision, files)
+            return Receipt(source, origin.repository, origin.revision, files, self._is_embedding)
         entry = by_hashes({file.name: file.sha256 for file in files})
         if entry is None:
-            return Receipt(source, None, None, files)
+            return Receipt(source, None, None, files, self._is_embedding)
         is_whole = all(entry.sha256_of(file.name) in (None, file.sha256) for file in files)
-        return Receipt(source, entry.repository, entry.revision if is_whole else None, files)
+        return Receipt(source, entry.repository, entry.revision if is_whole else None, files, self._is_embedding)
 
     def hash_all(self) -> tuple[PinnedFile, ...]:
         return tuple(self._pin(name, lambda _data: None) for name in self._names)

@@ -35,6 +35,7 @@ class Receipt:
     repository: str | None  # "owner/name" on the hub, where that is known
     revision: str | None
     files: tuple[PinnedFile, ...]
+    is_embedding: bool = False  # for searching documents, not for answering
 
     @property
     def n_bytes(self) -> int:
@@ -47,6 +48,7 @@ class Receipt:
             "source": str(self.source),
             "repository": self.repository,
             "revision": self.revision,
+            "is_embedding": self.is_embedding,
             "files": {file.name: {"n_bytes": file.n_bytes, "sha256": file.sha256} for file in self.files},
         }
         return (json.dumps(stored, indent=2) + "\n").encode("utf-8", "surrogatepass")
@@ -83,7 +85,7 @@ def _parsed(stored: object) -> Receipt:
         raise TypeError("no receipt")
     if not all(isinstance(text, str | None) for text in (repository, revision)):
         raise TypeError("no receipt")
-    return Receipt(Path(source), repository, revision, files)
+    return Receipt(Path(source), repository, revision, files, stored.get("is_embedding") is True)
 
 
 def _pinned(name: str, entry: dict[str, object]) -> PinnedFile:

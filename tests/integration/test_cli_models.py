@@ -68,6 +68,28 @@ def test_a_gguf_file_is_copied_into_a_directory_of_its_own(tern: Tern) -> None:
     assert tern("models", "verify", "ggml-model-i2_s").code == 0
 
 
+@pytest.mark.parametrize("family", ["gemma3", "qwen3"])
+def test_a_model_for_searching_is_imported_and_does_not_answer(tern: Tern, family: str) -> None:
+    file = FIXTURES / f"embedding-{family}" / "model-i2_s.gguf"
+    assert tern("models", "import", file, "--name", "search").code == 0
+    assert _installed(tern) == {"search": "for searching documents"}
+    assert tern("models", "verify", "search").code == 0
+    ended = tern("ask", "--model", "search", "hi")
+    assert ended.code == 2
+    assert ended.is_one_line()
+    assert tern("models", "remove", "search", "--yes").code == 0
+
+
+@pytest.mark.parametrize("n_bytes", [100, 20_000, 200_000])
+def test_a_damaged_model_for_searching_is_not_imported(tern: Tern, tmp_path: Path, n_bytes: int) -> None:
+    data = (FIXTURES / "embedding-qwen3" / "model-i2_s.gguf").read_bytes()
+    (tmp_path / "cut.gguf").write_bytes(data[:n_bytes])
+    ended = tern("models", "import", tmp_path / "cut.gguf")
+    assert ended.code == 2
+    assert ended.is_one_line()
+    assert _installed(tern) == {}
+
+
 def test_what_must_not_be_loaded_is_not_imported(tern: Tern, tmp_path: Path) -> None:
     shutil.copytree(PACKED, tmp_path / "bad")
     (tmp_path / "bad" / "tokenizer.json").write_text("{}")

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, LoadProgress
+from core.events import CancelToken, Interrupted, LoadProgress
 from core.models import manage
 from core.models.catalogue import CatalogueFile, default_model
 from core.models.installed import InstalledModel, installed_models
-from core.models.manage import Cancelled, import_model, import_name, receipt_of, remove_model, verify_model
+from core.models.manage import import_model, import_name, receipt_of, remove_model, verify_model
 
 WEIGHTS = ("model.safetensors",)
 
@@ -159,6 +159,13 @@ def test_removing_a_reference_leaves_the_model(source: Path, models: Path) -> No
     assert (source / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize("as_reference", [False, True])
+def test_a_model_for_searching_is_known_as_one(source: Path, models: Path, as_reference: bool) -> None:
+    model = _import(source, models, as_reference=as_reference, is_embedding=True)
+    assert model.is_embedding
+    assert installed_models(models) == (model,)
+
+
 @pytest.mark.parametrize("how", ["put there", "linked", "elsewhere"])
 def test_what_was_not_imported_is_never_removed(source: Path, models: Path, tmp_path: Path, how: str) -> None:
     imported = _import(source, models).path
@@ -203,7 +210,7 @@ def test_weights_are_files_of_the_model(source: Path, models: Path, weights: tup
 def test_stopping_leaves_nothing(source: Path, models: Path, as_reference: bool) -> None:
     cancel = CancelToken()
     cancel.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(Interrupted):
         _import(source, models, cancel=cancel, as_reference=as_reference)
     assert [path.name for path in models.iterdir()] == [".import.lock"]
 
