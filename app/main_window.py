@@ -390,6 +390,7 @@ class MainWindow(QMainWindow):
         self.chat.progress_changed.connect(self.status.show_activity)
         self.chat.announced.connect(self.on_announced)
         self.documents.changed.connect(self.pane.composer.chips.show_names)
+        self.documents.reading_changed.connect(self.pane.composer.set_reading)
         self.pane.composer.chips.removed.connect(self.documents.remove)
         self.pane.composer.attach_requested.connect(self.on_attach_files)
         self.pane.files_given.connect(self.documents.add)

@@ -116,6 +116,7 @@ class Composer(QFrame):
         self._theme = theme
         self._is_busy = False
         self._can_send = True
+        self._is_reading = False
         self.text = ComposerText()
         self._button = QPushButton("Send")
         self._button.setProperty("kind", "primary")
@@ -165,6 +166,10 @@ class Composer(QFrame):
         self._can_send = can_send
         self._update_button()
 
+    def set_reading(self, is_reading: bool) -> None:
+        """Hold the text back while the documents that it is about are being read."""
+        self._is_reading = is_reading
+
     def set_text(self, text: str) -> None:
         """Put `text` into the field for editing."""
         self.text.setPlainText(text)
@@ -183,6 +188,9 @@ class Composer(QFrame):
             return
         if not self._can_send:
             self.show_hint("The model is still loading. Your message stays here; send it in a moment.")
+            return
+        if self._is_reading:
+            self.show_hint("The documents are still being read. Your message stays here; send it in a moment.")
             return
         if len(text.encode("utf-8", "replace")) > MAX_BYTES:
             self.show_hint(f"A message holds up to {bytes_in_words(MAX_BYTES)}. Shorten it and send it again.")

@@ -33,6 +33,7 @@ class DocumentsPresenter(QObject):
     """Holds the documents that the next question is asked about."""
 
     changed = Signal(list)  # names
+    reading_changed = Signal(bool)
 
     def __init__(self, runner: JobRunner, chat: ChatPresenter, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -42,6 +43,7 @@ class DocumentsPresenter(QObject):
         self._chat_id: ChatId | None = None
         self._visit = 0  # one for every time that a conversation is opened
         self._attached: list[_Attached] = []
+        self._n_reading = 0
         chat.pending_documents = self.pending
         chat.chat_opened.connect(self.on_chat_opened)
         chat.chat_stored.connect(self.on_chat_stored)
@@ -75,11 +77,12 @@ class DocumentsPresenter(QObject):
             self._chat.show_error(error)
             return
         visit, chat_id = self._visit, self._chat_id
+        self._count_reading(1)
         self._runner.start(
             "library",
             lambda cancel, _emit: _read_all(paths, cancel),
             on_done=lambda results: self._on_read(visit, chat_id, results),
-            on_failed=self._chat.show_error,
+            on_failed=self._on_failed,
         )
 
     def remove(self, index: int) -> None:
@@ -91,6 +94,14 @@ class DocumentsPresenter(QObject):
             self._runner.start(
                 "store", lambda _cancel, _emit: store.remove_document(stored_as), on_failed=self._chat.show_error
             )
+
+    def _count_reading(self, change: int) -> None:
+        self._n_reading += change
+        self.reading_changed.emit(self._n_reading > 0)
+
+    def _on_failed(self, error: BaseException) -> None:
+        self._count_reading(-1)
+        self._chat.show_error(error)
 
     def _on_read(self, visit: int, chat_id: ChatId | None, results: object) -> None:
         found = results if isinstance(results, list) else []  # None: cancelled before it began
@@ -106,6 +117,7 @@ class DocumentsPresenter(QObject):
                 self._chat.announced.emit(f"Added: {', '.join(each.name for each in new.values())}.")
         if chat_id is not None and read:
             self._store_and_list(chat_id, read)
+        self._count_reading(-1)
 
     def _store_and_list(self, chat_id: ChatId, documents: Sequence[DocumentText]) -> None:
         store = self._store

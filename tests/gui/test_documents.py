@@ -1,5 +1,6 @@
 """Documents in the window: dropped, shown as chips, read with the question, quotes checked."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from app.chat.passages import COLLAPSED_CHARS, PassagesCard
 from app.chat.segments import TextSegment
 from app.plain_text import PlainLabel
 from core.errors import AppError, ErrorCode
+from core.library.reading import read_document
 
 # The offscreen platform cannot pass size hints on and says so for every dialog.
 pytestmark = [pytest.mark.gui, pytest.mark.qt_log_ignore("propagateSizeHints")]
@@ -210,6 +212,25 @@ def test_fifty_files_are_refused_at_once(qtbot, open_window, make_engine, tmp_pa
     assert error_of(session).code is ErrorCode.DOCUMENTS_TOO_MANY
     assert kinds(session) == [RowKind.ERROR]
     assert chips(session) == ()
+
+
+def test_a_message_waits_for_the_documents_that_it_is_about(
+    qtbot, open_window, make_engine, lease, monkeypatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr("app.chat.documents.read_document", lambda path: (gate.wait(10), read_document(path))[1])
+    session = open_window(make_engine())
+    session.window.documents.add([lease])
+    composer = session.window.pane.composer
+    qtbot.keyClicks(composer.text, "Rent?")
+    qtbot.keyClick(composer.text, Qt.Key.Key_Return)
+    assert composer.text.toPlainText() == "Rent?"
+    assert "still being read" in composer.hint
+    gate.set()
+    qtbot.waitUntil(lambda: chips(session) == ("lease.txt",))
+    qtbot.keyClick(composer.text, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not session.window.chat.is_busy and session.runner.is_idle)
+    assert kinds(session) == [RowKind.USER, RowKind.PASSAGES, RowKind.ANSWER]
 
 
 def test_files_pasted_into_the_writing_field_are_attached(qtbot, open_window, make_engine, lease) -> None:
