@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.inference.engine import Engine
 
 PROMPT: Final = "> "
-SAMPLE_QUESTION: Final = "What can you do?"
+SAMPLE_QUESTION: Final = "What can Tern do?"
 SAMPLE_END: Final = 'To go on: tern chat in a terminal, tern ask "YOUR QUESTION" anywhere, tern --help for more.'
 HELP: Final = """\
 /new           begin a new conversation

@@ -69,7 +69,7 @@ def test_without_a_screen_and_a_terminal_one_sample_question_is_answered(tmp_pat
     if sys.platform.startswith("linux"):
         assert ended.code == 0
         shown = ended.out.splitlines()
-        assert shown[0] == "> What can you do?"
+        assert shown[0] == "> What can Tern do?"
         assert len(shown) >= 3
         assert "tern ask" in shown[-1]
 
