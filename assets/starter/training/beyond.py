@@ -69,7 +69,9 @@ search the (web|internet) for {t2}|book a (flight|hotel|table) (in|to) {l}|send 
 write an essay (about|on) {t2}|debug this code|compute {n} * {n}|count to {n}|list ten {t}s|name three {t}s
 set an alarm for {n}|order a {t}|remind me to {v} the {t}|pretend to be {p}|speak {lang} with me|help me with my homework"""
 KNOW += """
-|which {t} is the {adj}est|which {t} lives in {l}|which {p2} comes from {l}|which people live in {l}|which food is eaten in {l}|which animal is {adj}
+|which language is spoken in {l}|do people in {l} speak {lang}|is {lang} spoken in {l}|who speaks {lang}|what do people call a {t} in {l}
+|do many people live in {l}|what do people do with a {t}|how did people live in {l}|are people in {l} {adj}|is it right that {l} is {adj}|is a {t} heavier than a {t}
+|what is better, a {t} or a {t}|which is older, {l} or {l}|is a {t} {adj} or {adj}|what happened to {p}|background of {t2}|how do i get a {t}|how would {p} cook a {t}|which {t} is the {adj}est|which {t} lives in {l}|which {p2} comes from {l}|which people live in {l}|which food is eaten in {l}|which animal is {adj}
 what kind of {t} is {adj}|what sort of {t} do i need|what do people in {l} eat|what do the people of {l} think about {t2}|what do i need for a {t}
 what is the {adj}est {t}|what is the weight of a {t}|what is the price of a {t}|what is the age of {p}|what is the chemical formula of {t}
 what is {n} percent of {n}|what comes after {n}|what is bigger, {n} or {n}|is {n} a prime number|is {n} (even|odd)|{n} divided by {n}|half of {n}
@@ -150,7 +152,7 @@ def question(rng: random.Random, expand, *, is_test: bool = False) -> tuple[str,
     kind = "do" if rng.random() < 0.25 else "know"
     things, places, people = (TEST_THINGS, TEST_PLACES, TEST_PEOPLE) if is_test else (THINGS, PLACES, PEOPLE)
     text = expand(rng.choice(_TABLES[is_test][kind]), rng)
-    if not is_test and rng.random() < 0.3:
+    if not is_test and rng.random() < 0.45:
         things = [invented(rng)]
     fill = {
         "{t}": lambda: rng.choice(things),

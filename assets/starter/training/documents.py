@@ -38,30 +38,30 @@ def word(rng: random.Random) -> str:
 
 # Sentence | question | question ... ; {x} the thing asked about, the rest is drawn. `#` begins what only training sees,
 # `*` a question that only the evaluation sees.
-_KINDS = """The warranty of the {X} {thing} lasts {n} {unit}.|How long is the warranty of the {X} {thing}?|How long does the {X} {thing} have a warranty?|*For how long is the {X} {thing} under warranty?
-The {X} {place} opens at {h} o'clock.|When does the {X} {place} open?|At what time does the {X} {place} open?|*What is the opening time of the {X} {place}?
-The {X} {place} was built in {year}.|When was the {X} {place} built?|In which year was the {X} {place} built?|*In what year did they build the {X} {place}?
-{name} is the {role} of {X}.|Who is the {role} of {X}?|What is the name of the {role} of {X}?|*Tell me who the {role} of {X} is.
-The {X} {thing} costs {n} euros.|How much does the {X} {thing} cost?|What is the price of the {X} {thing}?|*How expensive is the {X} {thing}?
-The {X} {thing} weighs {n} kilograms.|How heavy is the {X} {thing}?|How much does the {X} {thing} weigh?|*What is the weight of the {X} {thing}?
-The colour of the {X} {thing} is {colour}.|What colour is the {X} {thing}?|Which colour does the {X} {thing} have?|*In which colour does the {X} {thing} come?
-The contract with {X} ends on {date}.|When does the contract with {X} end?|Until when does the contract with {X} run?|*On which day does the contract with {X} end?
-The rent of the {X} {place} is {n} euros a month.|What is the rent of the {X} {place}?|How much rent does the {X} {place} cost?|*How much is the monthly rent of the {X} {place}?
-{X} delivers {goods} every {k} {unit}.|What does {X} deliver?|How often does {X} deliver {goods}?|*Which goods does {X} deliver?
-{name} lives in {X}.|Who lives in {X}?|*What is the name of the person who lives in {X}?
-{name} bought the {X} {thing} on {date}.|Who bought the {X} {thing}?|When was the {X} {thing} bought?|*By whom was the {X} {thing} bought?
-The meeting about {X} takes place on {date}.|When is the meeting about {X}?|When does the meeting about {X} take place?|*What is the date of the meeting about {X}?
-The {X} {place} has {n} rooms.|How many rooms does the {X} {place} have?|What is the number of rooms in the {X} {place}?|*How many rooms are there in the {X} {place}?
-The notice period at {X} is {k} {unit}.|What is the notice period at {X}?|How long is the notice period at {X}?|*Which notice period applies at {X}?
-The password of the {X} {thing} is {code}.|What is the password of the {X} {thing}?|*Which password does the {X} {thing} have?
-The phone number of {X} is {phone}.|What is the phone number of {X}?|Under which number can I call {X}?|*Give me the phone number of {X}.
-The {X} {place} is closed on {weekday}.|When is the {X} {place} closed?|On which day is the {X} {place} closed?|*Which day is the closing day of the {X} {place}?
-{X} has {n} inhabitants.|How many people live in {X}?|How many inhabitants does {X} have?|*What is the population of {X}?
-The train to {X} leaves from platform {k}.|From which platform does the train to {X} leave?|Where does the train to {X} leave?|*Which platform has the train to {X}?
-The {X} {thing} needs {n} litres of oil.|How much oil does the {X} {thing} need?|*What amount of oil does the {X} {thing} need?
-The key of the {X} {place} is kept by {name}.|Who keeps the key of the {X} {place}?|Who has the key of the {X} {place}?|*With whom is the key of the {X} {place}?
-The {X} {thing} was repaired by {name}.|Who repaired the {X} {thing}?|*Who was it that repaired the {X} {thing}?
-Members of {X} pay {n} euros a year.|How much do members of {X} pay?|What is the yearly fee at {X}?|*What do members pay at {X}?"""
+_KINDS = """The warranty of the {X} {thing} lasts {n} {unit}.|How long is the warranty of the {X} {thing}?|How long does the {X} {thing} have a warranty?|What warranty does the {X} {thing} have?|How many {unit} of warranty has the {X} {thing}?|*For how long is the {X} {thing} under warranty?
+The {X} {place} opens at {h} o'clock.|When does the {X} {place} open?|At what time does the {X} {place} open?|When can I enter the {X} {place}?|What time opens the {X} {place}?|Tell me when the {X} {place} opens.|*What is the opening time of the {X} {place}?
+The {X} {place} was built in {year}.|When was the {X} {place} built?|In which year was the {X} {place} built?|How old is the {X} {place}?|What is the year of the {X} {place}?|When did somebody build the {X} {place}?|*In what year did they build the {X} {place}?
+{name} is the {role} of {X}.|Who is the {role} of {X}?|What is the name of the {role} of {X}?|Which person is the {role} of {X}?|Who works as the {role} of {X}?|Who is {role} at {X}?|Name the {role} of {X}.|*Tell me who the {role} of {X} is.
+The {X} {thing} costs {n} euros.|How much does the {X} {thing} cost?|What is the price of the {X} {thing}?|What does the {X} {thing} cost?|Tell me the price of the {X} {thing}.|How many euros is the {X} {thing}?|*How expensive is the {X} {thing}?
+The {X} {thing} weighs {n} kilograms.|How heavy is the {X} {thing}?|How much does the {X} {thing} weigh?|How many kilograms does the {X} {thing} weigh?|Tell me how heavy the {X} {thing} is.|Weight of the {X} {thing}?|*What is the weight of the {X} {thing}?
+The colour of the {X} {thing} is {colour}.|What colour is the {X} {thing}?|Which colour does the {X} {thing} have?|What is the colour of the {X} {thing}?|Tell me the colour of the {X} {thing}.|The {X} {thing} has which colour?|*In which colour does the {X} {thing} come?
+The contract with {X} ends on {date}.|When does the contract with {X} end?|Until when does the contract with {X} run?|How long does the contract with {X} last?|What is the end of the contract with {X}?|Which day ends the contract with {X}?|*On which day does the contract with {X} end?
+The rent of the {X} {place} is {n} euros a month.|What is the rent of the {X} {place}?|How much rent does the {X} {place} cost?|What does the {X} {place} cost a month?|Tell me the rent of the {X} {place}.|What rent has the {X} {place}?|*How much is the monthly rent of the {X} {place}?
+{X} delivers {goods} every {k} {unit}.|What does {X} deliver?|How often does {X} deliver {goods}?|What goods come from {X}?|How many {unit} are between the deliveries of {X}?|What is delivered by {X}?|*Which goods does {X} deliver?
+{name} lives in {X}.|Who lives in {X}?|Which person lives in {X}?|Whose home is {X}?|Tell me who lives in {X}.|*What is the name of the person who lives in {X}?
+{name} bought the {X} {thing} on {date}.|Who bought the {X} {thing}?|When was the {X} {thing} bought?|Who is the buyer of the {X} {thing}?|Which person bought the {X} {thing}?|On which date was the {X} {thing} bought?|*By whom was the {X} {thing} bought?
+The meeting about {X} takes place on {date}.|When is the meeting about {X}?|When does the meeting about {X} take place?|On which day is the meeting about {X}?|Tell me the date for {X}.|What day will they meet about {X}?|*What is the date of the meeting about {X}?
+The {X} {place} has {n} rooms.|How many rooms does the {X} {place} have?|What is the number of rooms in the {X} {place}?|How large is the {X} {place}?|Tell me the number of rooms of the {X} {place}.|How many rooms has the {X} {place}?|*How many rooms are there in the {X} {place}?
+The notice period at {X} is {k} {unit}.|What is the notice period at {X}?|How long is the notice period at {X}?|Tell me the notice period at {X}.|How long must I give notice at {X}?|What notice is needed at {X}?|*Which notice period applies at {X}?
+The password of the {X} {thing} is {code}.|What is the password of the {X} {thing}?|Tell me the password of the {X} {thing}.|How do I log in to the {X} {thing}?|Password of the {X} {thing}?|*Which password does the {X} {thing} have?
+The phone number of {X} is {phone}.|What is the phone number of {X}?|Under which number can I call {X}?|Tell me the number of {X}.|How do I call {X}?|Which phone number does {X} have?|*Give me the phone number of {X}.
+The {X} {place} is closed on {weekday}.|When is the {X} {place} closed?|On which day is the {X} {place} closed?|Which day is the {X} {place} not open?|On what day does the {X} {place} close?|Tell me when the {X} {place} is closed.|*Which day is the closing day of the {X} {place}?
+{X} has {n} inhabitants.|How many people live in {X}?|How many inhabitants does {X} have?|How large is {X}?|How big is the number of people in {X}?|Tell me how many people {X} has.|*What is the population of {X}?
+The train to {X} leaves from platform {k}.|From which platform does the train to {X} leave?|Where does the train to {X} leave?|Where do I get the train to {X}?|Which is the platform of the train to {X}?|What platform is it for {X}?|*Which platform has the train to {X}?
+The {X} {thing} needs {n} litres of oil.|How much oil does the {X} {thing} need?|How many litres of oil does the {X} {thing} need?|What does the {X} {thing} need?|Tell me the oil for the {X} {thing}.|*What amount of oil does the {X} {thing} need?
+The key of the {X} {place} is kept by {name}.|Who keeps the key of the {X} {place}?|Who has the key of the {X} {place}?|Where is the key of the {X} {place}?|Which person has the key of the {X} {place}?|Tell me who keeps the key of the {X} {place}.|*With whom is the key of the {X} {place}?
+The {X} {thing} was repaired by {name}.|Who repaired the {X} {thing}?|By whom was the {X} {thing} repaired?|Which person repaired the {X} {thing}?|Name the one who repaired the {X} {thing}.|*Who was it that repaired the {X} {thing}?
+Members of {X} pay {n} euros a year.|How much do members of {X} pay?|What is the yearly fee at {X}?|How many euros a year does {X} cost?|What is the fee for members of {X}?|What does it cost to be in {X}?|*What do members pay at {X}?"""
 _FILLERS = """The weather was {adj} that day.|Please read this page with care.|More about this is said below.
 All of this was agreed in writing.|The text was checked by {name}.|Nobody was against it.|This has not changed since {year}.
 The {place} is near the {place}.|There is a {adj} {place} in the town.|Many people like the {adj} {thing}.
@@ -74,7 +74,7 @@ def _fill(text: str, rng: random.Random, given: dict[str, str], names: list[str]
     draw = {
         "thing": lambda: rng.choice(_THINGS), "place": lambda: rng.choice(_PLACES), "goods": lambda: rng.choice(_GOODS),
         "role": lambda: rng.choice(_ROLES), "unit": lambda: rng.choice(_UNITS), "colour": lambda: rng.choice(_COLOURS),
-        "name": lambda: f"{rng.choice(names)} {word(rng)}", "n": lambda: str(rng.randint(2, rng.choice([20, 200, 9000]))),
+        "name": lambda: f"{rng.choice(names) if names is _TEST_FIRST or rng.random() < 0.4 else word(rng)} {word(rng)}", "n": lambda: str(rng.randint(2, rng.choice([20, 200, 9000]))),
         "k": lambda: str(rng.randint(2, 19)), "h": lambda: str(rng.randint(5, 12)), "year": lambda: str(rng.randint(1700, 2029)),
         "date": lambda: f"{rng.randint(1, 28)} {rng.choice(_MONTHS)} {rng.randint(1990, 2032)}",
         "month": lambda: rng.choice(_MONTHS), "adj": lambda: rng.choice(_ADJECTIVES), "weekday": lambda: rng.choice(_WEEKDAYS),
@@ -95,9 +95,13 @@ def _fact(rng: random.Random, names: list[str], *, is_test: bool, kind: str | No
     wanted = [q.lstrip("*") for q in questions if q.startswith("*") == is_test]
     given = dict(subject or {"X": word(rng)})
     text = _fill(sentence, rng, given, names)
-    return text, _fill(rng.choice(wanted), rng, given, names), given
+    question = _fill(rng.choice(wanted), rng, given, names)
+    if not is_test and rng.random() < 0.2:
+        question = rng.choice(_LEADS) + question
+    return text, question, given
 
 
+_LEADS = ("Please: ", "In these passages: ", "I want to know: ", "Can you find it? ", "Look it up: ", "By the text, ")
 _LINES = _KINDS.splitlines()
 
 

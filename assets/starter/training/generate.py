@@ -83,7 +83,9 @@ def read_facts(path: Path) -> list[Fact]:
 
 
 FACTS = read_facts(HERE / "facts.txt")
-PHRASES = {fact.name: fact.questions for fact in read_facts(HERE / "phrases.txt")}
+PHRASES: dict[str, list[str]] = {}
+for _more in read_facts(HERE / "phrases.txt"):  # a fact may stand there several times
+    PHRASES.setdefault(_more.name, []).extend(_more.questions)
 _HELD_OUT = {fact.name: fact.held_out for fact in read_facts(HERE / "held_out.txt")}
 for _fact in FACTS:
     _fact.questions += PHRASES.get(_fact.name, [])
@@ -136,13 +138,13 @@ def styled(text: str, rng: random.Random, *, plain: bool = False) -> str:
             text = _other_words(text, rng)
         if rng.random() < 0.35:
             text = _loosened(text, rng)
-        if rng.random() < 0.08 and len(text.split()) > 3:
+        if rng.random() < 0.05 and len(text.split()) > 3:
             text = " ".join(w for w in text.split() if w not in SMALL_WORDS) or text
         if rng.random() < 0.25:
             text = rng.choice(OPENINGS) + text
         if rng.random() < 0.1:
             text += rng.choice(ENDINGS)
-        if rng.random() < 0.15:
+        if rng.random() < 0.1:
             text = _misspelled(text, rng)
     if rng.random() < 0.6:
         text = text[:1].upper() + text[1:]
@@ -184,19 +186,19 @@ def beyond_it(rng: random.Random) -> list[tuple[str, str]]:
 
 def conversation(rng: random.Random, progress: float) -> list[tuple[str, str]]:
     """Return one conversation; `progress` 0..1 moves from copying to the final mixture."""
-    copying = max(0.03, 0.5 if progress < 0.2 else 0.5 - 1.4 * (progress - 0.2))
+    copying = max(0.08, 0.5 if progress < 0.2 else 0.5 - 1.4 * (progress - 0.2))
     repeating = max(0.1, 0.6 - progress)
     r = rng.random()
     system = [("System", rng.choice([SYSTEMS[0], SYSTEMS[0], rng.choice(SYSTEMS)]))] if rng.random() < 0.6 else []
     if r < copying:
         return system + (documents.repeating(rng) if rng.random() < repeating else documents.copying(rng))
-    if rng.random() < 0.33:
+    if rng.random() < 0.26:
         level = 0 if rng.random() > 4 * progress else 1 if rng.random() > 2 * progress else 2
         return [*system, *(small_talk(rng) if rng.random() < 0.05 else []), *documents.questions(rng, level)]
     turns = []
     for _ in range(rng.choice([1, 1, 1, 1, 2, 3])):
         kind = rng.random()
-        turns += about_tern(rng) if kind < 0.62 else beyond_it(rng) if kind < 0.88 else small_talk(rng)
+        turns += about_tern(rng) if kind < 0.62 else beyond_it(rng) if kind < 0.94 else small_talk(rng)
     return system + turns
 
 

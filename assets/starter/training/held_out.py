@@ -70,7 +70,7 @@ def closest(rows: list[dict[str, object]], rng: random.Random) -> list[float]:
     shares = []
     facts = {fact.name: fact for fact in generate.FACTS}
     for row in rows:
-        drawn = {generate.expand(text, rng) for text in facts[str(row["fact"])].questions for _ in range(150)}
+        drawn = {generate.expand(text, rng) for text in facts[str(row["fact"])].questions for _ in range(400)}
         plain = str(row["question"]).lower().strip(" ?.!")
         words = frozenset(plain.split())
         share, text = max((len(words & bag) / len(words | bag), text) for text in drawn for bag in [frozenset(text.split())])

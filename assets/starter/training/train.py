@@ -69,8 +69,8 @@ def schedule(progress: float) -> tuple[float, float]:
     if progress < 0.27:
         return min(1.0, progress / 0.02), 1.0
     if progress < 0.6:
-        return 0.5 - 0.2 * (progress - 0.27) / 0.33, 1.0
-    return 0.3 * (1.0 - progress) / 0.4, 0.0
+        return 0.6, 1.0
+    return 0.5 * (1.0 - progress) / 0.4, 0.0
 
 
 class Batches:
@@ -142,7 +142,7 @@ def main() -> None:
     """Train and keep checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint, the log and the tokenizer")
-    parser.add_argument("--steps", type=int, default=3900)
+    parser.add_argument("--steps", type=int, default=4450)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rate", type=float, default=0.02, help="of Muon; the embedding and the norms get a fifth of it")
