@@ -16,12 +16,21 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from core.errors import AppError
-from core.events import CancelToken, Emit, Interrupted, LoadProgress, PromptProgress, Saved, TextDelta
+from core.events import (
+    CancelToken,
+    DownloadProgress,
+    Emit,
+    Interrupted,
+    LoadProgress,
+    PromptProgress,
+    Saved,
+    TextDelta,
+)
 
 FRAME_MS = 16
-LANES = ("engine", "store", "load", "library")
+LANES = ("engine", "store", "load", "library", "download")
 DURABLE_LANES = frozenset({"store"})  # what waits here at the end is still carried out: it saves things
-_LATEST_ONLY = (LoadProgress, PromptProgress, Saved)
+_LATEST_ONLY = (LoadProgress, PromptProgress, Saved, DownloadProgress)
 
 _log = logging.getLogger(__name__)
 

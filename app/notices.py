@@ -5,23 +5,14 @@ Knows every ErrorCode and its facts; must not know where the words are shown (te
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from app.download_words import DOWNLOAD_WORDS
+from app.wording import Action as Action  # users import it from here
+from app.wording import Words as _Words
 from core.errors import AppError, ErrorCode, Fact
 from core.events import StopReason
 
 _MAX_FACT_CHARS = 300
-
-
-class Action(StrEnum):
-    """What the one button of a notice does; the window maps each to a method."""
-
-    CHOOSE_MODEL = "choose_model"
-    TRY_AGAIN = "try_again"
-    EDIT_MESSAGE = "edit_message"
-    NEW_CHAT = "new_chat"
-    OPEN_DATA_FOLDER = "open_data_folder"
-    DISMISS = "dismiss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +30,6 @@ class Notice:
     def text(self) -> str:
         """What happened, what is safe and what to do, as one paragraph."""
         return " ".join(part for part in (self.what, self.safe, self.advice) if part)
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    title: str
-    what: str
-    safe: str
-    advice: str
-    label: str
-    action: Action
 
 
 _FILES_SAFE = "Nothing on this computer was changed."
@@ -147,6 +128,7 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         "Try again",
         Action.TRY_AGAIN,
     ),
+    **DOWNLOAD_WORDS,
     ErrorCode.CPU_UNSUPPORTED: _Words(
         "This processor is too old",
         "Tern cannot run a model on this processor: {reason}.",

@@ -24,6 +24,23 @@ class ErrorCode(StrEnum):
     TOKENIZER_MISSING = "tokenizer_missing"  # facts: path
     TOKENIZER_DAMAGED = "tokenizer_damaged"  # facts: path, reason
     OUT_OF_MEMORY = "out_of_memory"  # facts: needed_bytes
+    # a download
+    MODEL_NOT_PUBLISHED = "model_not_published"  # facts: name
+    DOWNLOAD_RUNNING = "download_running"  # facts: name
+    DOWNLOAD_NO_SPACE = "download_no_space"  # facts: path, needed_bytes, free_bytes
+    DOWNLOAD_READ_ONLY = "download_read_only"  # facts: path
+    DOWNLOAD_FORBIDDEN = "download_forbidden"  # facts: path, reason
+    DOWNLOAD_UNWRITABLE = "download_unwritable"  # facts: path, reason
+    DOWNLOAD_NOT_FOUND = "download_not_found"  # facts: name, host, reason
+    DOWNLOAD_CHANGED = "download_changed"  # facts: file, host, reason
+    DOWNLOAD_DAMAGED = "download_damaged"  # facts: file, host
+    DOWNLOAD_INSECURE = "download_insecure"  # facts: host
+    DOWNLOAD_FAILED = "download_failed"  # facts: reason
+    PROXY_REFUSED = "proxy_refused"  # facts: proxy, reason
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"  # facts: host, reason
+    CLOCK_WRONG = "clock_wrong"  # facts: host, today, reason
+    CA_UNREADABLE = "ca_unreadable"  # facts: path, reason
+    ADDRESS_INVALID = "address_invalid"  # facts: address
     # this computer
     CPU_UNSUPPORTED = "cpu_unsupported"  # facts: reason
     KERNELS_UNKNOWN = "kernels_unknown"  # facts: name, known

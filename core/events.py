@@ -6,6 +6,7 @@ Frozen values only: they cross from a worker thread to the window. Knows no Qt.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from core.errors import AppError
@@ -147,6 +148,75 @@ class ReplyDone:
     stats: ReplyStats
 
 
+class DownloadState(StrEnum):
+    """What a download is doing."""
+
+    CONNECTING = "connecting"
+    CHECKING = "checking"  # what is there is read again before it is continued
+    RECEIVING = "receiving"
+    FINISHING = "finishing"
+
+
+class WaitReason(StrEnum):
+    """Why a download waits before it tries again."""
+
+    UNREACHABLE = "unreachable"  # no connection at all
+    STALLED = "stalled"  # connected, but no byte for too long
+    CUT = "cut"  # the connection ended too early
+    BUSY = "busy"  # the server asks to come back later
+    BAD_ANSWER = "bad_answer"  # not the bytes that were asked for
+
+
+class RestartReason(StrEnum):
+    """Why bytes that were there are fetched again."""
+
+    BLOCK_DAMAGED = "block_damaged"  # what is on disk is not what was written
+    HASH_WRONG = "hash_wrong"  # all of the file is there and its SHA-256 is not the published one
+    PUBLISHED_CHANGED = "published_changed"  # they belong to another revision of the file
+    RECORD_LOST = "record_lost"  # the checksums of the blocks are missing or shorter than the file
+    RANGE_REFUSED = "range_refused"  # the server gives the file from its start only
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadProgress:
+    """All files of a model as one bar; `seconds_left` is None until it can be told."""
+
+    state: DownloadState
+    file: str
+    done_bytes: int
+    total_bytes: int
+    bytes_per_s: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadWaiting:
+    """The download tries again in `retry_in_s`; `detail` is a fact for experts, foreign text."""
+
+    reason: WaitReason
+    detail: str
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRestarted:
+    """`lost_bytes` of `file` are fetched again, `kept_bytes` stay."""
+
+    reason: RestartReason
+    file: str
+    kept_bytes: int
+    lost_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The download child has opened a connection."""
+
+    at: datetime  # UTC
+    host: str
+    port: int
+
+
 @dataclass(frozen=True, slots=True)
 class JobFailed:
     """The job ended with an error that a person can be told about."""
@@ -154,5 +224,18 @@ class JobFailed:
     error: AppError
 
 
-Event = LoadProgress | PromptProgress | HistoryTrimmed | PassagesFound | TextDelta | Saved | ReplyDone | JobFailed
+Event = (
+    LoadProgress
+    | PromptProgress
+    | HistoryTrimmed
+    | PassagesFound
+    | TextDelta
+    | Saved
+    | ReplyDone
+    | DownloadProgress
+    | DownloadWaiting
+    | DownloadRestarted
+    | Connected
+    | JobFailed
+)
 Emit = Callable[[object], None]

@@ -42,6 +42,11 @@ class AppPaths:
         return self.data / "logs"
 
     @property
+    def connections(self) -> Path:
+        """What the download child has ever connected to, one JSON line each."""
+        return self.data / "connections.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Held by the one running instance."""
         return self.data / "tern.lock"
