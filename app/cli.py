@@ -37,6 +37,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         arguments = build_parser().parse_args(argv)
         check(arguments)
+        if arguments.self_test:
+            return _self_test(arguments, out)
         paths = resolve(arguments.data_dir)
         return _command(arguments, paths, out) if arguments.command else _window(paths, out)
     except SystemExit as end:  # --help and --version
@@ -53,6 +55,8 @@ def run_window_only(argv: Sequence[str]) -> int:
     paths = resolve()
     try:
         arguments = build_parser().parse_args(argv)
+        if arguments.self_test:
+            return _self_test(arguments, out)
         if arguments.command:
             raise UsageError(f"tern-gui opens the window; for the terminal use: tern {arguments.command}")
         paths = resolve(arguments.data_dir)
@@ -71,6 +75,14 @@ def has_screen(environ: Mapping[str, str], platform: str) -> bool:
     if not platform.startswith("linux"):
         return True
     return any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+def _self_test(arguments: argparse.Namespace, out: Output) -> int:
+    if arguments.command:
+        raise UsageError(f"--self-test goes without {arguments.command}")
+    code: int = importlib.import_module("app.selftest").run(out)
+    out.check_open()
+    return code
 
 
 def _command(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:

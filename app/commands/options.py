@@ -31,7 +31,8 @@ examples:
 `tern COMMAND --help` explains a command. Tern's files are where --data-dir or TERN_DATA_DIR says, otherwise in the
 system's place for the data of programs. TERN_KERNELS=scalar forces an instruction set.
 
-exit codes: 0 done, 2 the input cannot be used (one line says why), 70 a mistake in Tern (logged), 130 interrupted
+exit codes: 0 done, 1 the self-test failed, 2 the input cannot be used (one line says why), 70 a mistake in Tern
+(logged), 130 interrupted
 """
 _ASK_EPILOG: Final = """\
 examples:
@@ -128,6 +129,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the whole command line."""
     parser = _Parser(prog="tern", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument(
+        "--self-test", action="store_true", help="check whether this copy of Tern works on this computer"
+    )
     _add_data_dir(parser, None)
     common = _Parser(add_help=False)
     _add_data_dir(common, argparse.SUPPRESS)

@@ -1,0 +1,155 @@
+"""`tern --self-test`: whether this copy of Tern works on this computer, told line by line.
+
+Knows what must work wherever Tern is installed, the frozen program first; must not know how any of it is done. It
+works on a directory of its own that is removed at the end: history and settings of the person are never opened.
+"""
+
+import faulthandler
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app import selftest_network, wiring
+from app.commands.output import Output
+from app.notices import one_line
+from core.errors import AppError
+from core.events import CancelToken
+from core.paths import AppPaths
+from core.settings import Settings
+
+EXIT_FAILED: Final = 1
+LIMIT_S: Final = 120  # a check that never ends must not keep a build machine waiting
+GOLDEN_FILE: Final = wiring.STARTER_DIR.parent / "selftest.json"  # written by packaging/pin_starter.py
+
+
+class CheckError(Exception):
+    """A check found something wrong; the message is for the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report; `run` gets an empty directory, returns what was seen and raises where it is wrong."""
+
+    name: str
+    run: Callable[[Path], str]
+
+
+def run(out: Output) -> int:
+    """Run every check, also after one failed, and return the exit code: 0 or EXIT_FAILED."""
+    watch = selftest_network.watch_sockets()
+    checks = (
+        Check("kernels", _check_kernels),
+        Check("starter model", _check_starter),
+        Check("history", _check_history),
+        Check("window", _check_window),
+        Check("network", lambda _directory: _check_network(watch)),
+    )
+    out.line(f"Tern {wiring.version()} self-test: {_place()}")
+    with _time_limit():
+        return report(checks, out)
+
+
+def report(checks: tuple[Check, ...], out: Output) -> int:
+    """Run `checks` in order with one line for each, and say at the end whether all is well."""
+    started = time.monotonic()
+    n_failed = 0
+    for check in checks:
+        begun = time.monotonic()
+        try:
+            with tempfile.TemporaryDirectory(prefix="tern-self-test-", ignore_cleanup_errors=True) as directory:
+                words, is_ok = check.run(Path(directory)), True
+        except CheckError as failure:
+            words, is_ok = str(failure), False
+        except AppError as error:
+            words, is_ok = one_line(error), False
+        except Exception as error:  # whatever it is: it belongs into the report, and the next check still runs
+            words, is_ok = f"a mistake of Tern itself ({type(error).__name__}: {error})", False
+        n_failed += not is_ok
+        out.line(f"{'ok    ' if is_ok else 'FAILED'} {check.name:<14} {words} ({time.monotonic() - begun:.1f} s)")
+    verdict = "all is well" if not n_failed else f"{n_failed} of {len(checks)} checks failed"
+    out.line(f"{verdict}, after {time.monotonic() - started:.1f} s")
+    return EXIT_FAILED if n_failed else 0
+
+
+class _time_limit:  # noqa: N801 (used like a function)
+    """Ends the process with EXIT_FAILED after LIMIT_S; the line of the check that hangs is then the one missing."""
+
+    def __enter__(self) -> None:
+        self._nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 (closed in __exit__)
+        faulthandler.dump_traceback_later(LIMIT_S, exit=True, file=self._nowhere)
+
+    def __exit__(self, *_exc: object) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        self._nowhere.close()
+
+
+def _place() -> str:
+    kind = "installed program" if getattr(sys, "frozen", False) else "source"
+    return f"{kind}, {platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _check_kernels(_directory: Path) -> str:
+    from core.inference.kernel_check import check_kernels
+
+    found = check_kernels()
+    if found.problems:
+        raise CheckError("; ".join(found.problems))
+    return f"{', '.join(found.kernel_sets)} compute what the reference computes"
+
+
+def _check_starter(_directory: Path) -> str:
+    from core.inference.golden import ask_greedily, read_golden
+
+    golden = read_golden(GOLDEN_FILE)
+    settings = Settings()
+    engine = wiring.open_model(wiring.STARTER_DIR, settings, CancelToken(), lambda _event: None)
+    try:
+        answer = ask_greedily(engine, golden)
+    finally:
+        engine.close()
+    if answer.token_ids != golden.token_ids or answer.text != golden.text:
+        raise CheckError(f"answered {answer.text!r} instead of {golden.text!r}")
+    return f"answers as it should: {answer.text.splitlines()[0][:60]!r}"
+
+
+def _check_history(directory: Path) -> str:
+    from core.store.chats import MessageState
+
+    paths = AppPaths(directory / "Größe 数据")  # user names are not ASCII everywhere
+    said, answered = "Is anything lost? No: 🐦", "Nothing is."
+    services = wiring.build_services(paths)
+    chat = services.store.create_chat("Self-test")
+    services.store.add_prompt(chat, said)
+    reply = services.store.begin_reply(chat, "starter")
+    services.store.finish_reply(reply, answered, MessageState.DONE, None)
+    services.close()
+    services = wiring.build_services(paths)
+    try:
+        found = [(message.text, message.state) for message in services.store.messages(chat)]
+    finally:
+        services.close()
+    if found != [(said, MessageState.DONE), (answered, MessageState.DONE)]:
+        raise CheckError(f"what was read is not what was written: {found}")
+    return "what was written is read again"
+
+
+def _check_window(directory: Path) -> str:
+    from app.selftest_window import NotShownError, show_window
+
+    try:
+        return show_window(directory)
+    except NotShownError as problem:
+        raise CheckError(str(problem)) from problem
+
+
+def _check_network(watch: selftest_network.SocketWatch) -> str:
+    opened = watch.opened()
+    if opened:
+        raise CheckError(f"opened: {', '.join(opened)}")
+    return f"no socket was opened ({watch.means})"
