@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from app.commands.options import build_parser, check
@@ -40,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
         if arguments.self_test:
             return _self_test(arguments, out)
         paths = resolve(arguments.data_dir)
-        return _command(arguments, paths, out) if arguments.command else _window(paths, out)
+        return _command(arguments, paths, out) if arguments.command else _window(paths, out, arguments.open)
     except SystemExit as end:  # --help and --version
         return end.code if isinstance(end.code, int) else EXIT_OK
     except BaseException as error:
@@ -63,7 +64,7 @@ def run_window_only(argv: Sequence[str]) -> int:
         problem = _no_window()
         if problem:
             raise UsageError(f"{problem}; use: tern chat")
-        return _run_window(paths)
+        return _run_window(paths, arguments.open)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_OK
     except BaseException as error:
@@ -95,10 +96,12 @@ def _command(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int
     return code
 
 
-def _window(paths: AppPaths, out: Output) -> int:
+def _window(paths: AppPaths, out: Output, files: Sequence[Path]) -> int:
     problem = _no_window()
     if not problem:
-        return _run_window(paths)
+        return _run_window(paths, files)
+    if files:
+        raise UsageError(f"{problem}; use: tern ask --document FILE")
     out.note(f"tern: {problem}; this is the terminal chat (tern --help for more)")
     arguments = build_parser().parse_args(["chat"])
     arguments.data_dir = paths.data
@@ -117,7 +120,7 @@ def _no_window() -> str:
     return ""
 
 
-def _run_window(paths: AppPaths) -> int:
+def _run_window(paths: AppPaths, files: Sequence[Path]) -> int:
     """Open the window; Ctrl-C in the terminal closes it as its own button would, so that everything is saved."""
     from PySide6.QtWidgets import QApplication
 
@@ -132,7 +135,7 @@ def _run_window(paths: AppPaths) -> int:
 
     previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        code = run_window(paths)
+        code = run_window(paths, files=files)
     finally:
         signal.signal(signal.SIGINT, previous)
     return EXIT_INTERRUPTED if interrupts else code

@@ -10,6 +10,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from app.chat.cards import ErrorCard
+from app.handed_files import FileOpenFilter, HandedFiles
 from app.icons import application_icon
 from app.jobs import JobRunner
 from app.main_window import MainWindow
@@ -68,10 +69,17 @@ def make_application(arguments: Sequence[str]) -> QApplication:
     return application
 
 
-def run_window(paths: AppPaths, *, model: Path | None = None, arguments: Sequence[str] = ("tern",)) -> int:
+def run_window(
+    paths: AppPaths,
+    *,
+    model: Path | None = None,
+    files: Sequence[Path] = (),
+    arguments: Sequence[str] = ("tern",),
+) -> int:
     """Open the window on `paths`, with the model in the directory `model` if given; returns the exit code.
 
-    A second start on the same data directory brings the first window forward and ends.
+    `files` become the documents of a new conversation. A second start on the same data directory brings the first
+    window forward, with its files, and ends.
     """
     application = make_application(arguments)
     try:
@@ -79,12 +87,15 @@ def run_window(paths: AppPaths, *, model: Path | None = None, arguments: Sequenc
         lock = InstanceLock.acquire(paths.lock)
     except AppError as error:
         if error.code is ErrorCode.ALREADY_RUNNING:
-            leave_raise_request(paths.lock)
+            leave_raise_request(paths.lock, files)
             return 0
         return _show_failure(application, error)
     try:
         session = Session(paths, model=model)
-        poll = _watch_for_raise(session, lock)
+        handed = HandedFiles(session.window)
+        handed.take(files)
+        application.installEventFilter(FileOpenFilter(handed.take, session.window))
+        poll = _watch_for_raise(session, lock, handed)
         session.start()
         code = application.exec()
         poll.stop()
@@ -94,15 +105,16 @@ def run_window(paths: AppPaths, *, model: Path | None = None, arguments: Sequenc
         lock.release()
 
 
-def _watch_for_raise(session: Session, lock: InstanceLock) -> QTimer:
+def _watch_for_raise(session: Session, lock: InstanceLock, handed: HandedFiles) -> QTimer:
     """Look now and then, in the store lane, whether another start asked for this window."""
     timer = QTimer(session.window)
 
     def look() -> None:
         session.runner.start("store", lambda _cancel, _emit: lock.take_raise_request(), on_done=show)
 
-    def show(was_asked: object) -> None:
-        if was_asked:
+    def show(files: object) -> None:
+        if isinstance(files, tuple):
+            handed.take(files)
             session.window.show_in_front()
 
     timer.timeout.connect(look)

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from core.errors import AppError, ErrorCode
 
 # Windows locks are mandatory: lock a byte far behind the text, so that others can read who holds the file.
 _LOCKED_BYTE: Final = 1 << 30
+MAX_HANDED_OVER: Final = 64
+_MAX_REQUEST_BYTES: Final = 1 << 20
 
 
 class InstanceLock:
@@ -53,13 +56,21 @@ class InstanceLock:
             raise AppError(ErrorCode.DATA_DIR_UNWRITABLE, path=path.parent, reason=reason) from exc
         return cls(path, descriptor)
 
-    def take_raise_request(self) -> bool:
-        """Return True once for every time that another instance asked this one to show itself."""
+    def take_raise_request(self) -> tuple[Path, ...] | None:
+        """Return the files that other instances handed over when they asked this one to show itself.
+
+        None when none asked; empty when they brought no files.
+        """
+        request = _request_path(self._path)
+        taken = request.with_name(request.name + ".taken")
         try:
-            _request_path(self._path).unlink()
+            request.replace(taken)  # whoever asks from here on writes a new file
+            with taken.open("rb") as file:
+                lines = file.read(_MAX_REQUEST_BYTES).splitlines()
+            taken.unlink()
         except OSError:
-            return False
-        return True
+            return None
+        return tuple(path for line in lines for path in _handed_over(line))[:MAX_HANDED_OVER]
 
     def release(self) -> None:
         """Let the next instance in. The file stays: removing it would let two instances lock two files."""
@@ -68,10 +79,27 @@ class InstanceLock:
             self._descriptor = None
 
 
-def leave_raise_request(lock_path: Path) -> None:
-    """Ask the running instance to show itself; nothing happens where that cannot be written."""
+def leave_raise_request(lock_path: Path, files: Sequence[Path] = ()) -> None:
+    """Ask the running instance to show itself and `files`; nothing happens where that cannot be written."""
+    line = json.dumps([str(path.absolute()) for path in files]).encode("ascii") + b"\n"
     with contextlib.suppress(OSError):
-        _request_path(lock_path).touch(mode=0o600)
+        descriptor = os.open(_request_path(lock_path), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+
+def _handed_over(line: bytes) -> list[Path]:
+    """Return the paths in one line of a request; none where it is no list of absolute paths."""
+    try:
+        names = json.loads(line)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(names, list):
+        return []
+    paths = [Path(name) for name in names if isinstance(name, str) and "\0" not in name]
+    return [path for path in paths if path.is_absolute()]
 
 
 def _request_path(lock_path: Path) -> Path:

@@ -4,6 +4,7 @@ Knows names of directories; creates them on request; must not know what is writt
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ import platformdirs
 from core.errors import AppError, ErrorCode
 
 DATA_DIR_VARIABLE = "TERN_DATA_DIR"
+PORTABLE_MARKERS = ("portable", "portable.txt")
+PORTABLE_DATA = "tern-data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,33 @@ class AppPaths:
             raise AppError(ErrorCode.DATA_DIR_UNWRITABLE, path=self.data, reason=exc.strerror or str(exc)) from exc
 
 
-def resolve(override: Path | None = None, environ: Mapping[str, str] = os.environ) -> AppPaths:
-    """Return the paths: `override` first, then TERN_DATA_DIR, then the platform's user data directory."""
+def resolve(
+    override: Path | None = None, environ: Mapping[str, str] = os.environ, program: Path | None = None
+) -> AppPaths:
+    """Return the paths: `override` first, then TERN_DATA_DIR, then beside a portable program, then the user's own.
+
+    program: the folder that the frozen program lies in; None: looked up. A file called `portable` in it (or
+    `portable.txt`, as Windows may call it without showing that) keeps all data in the folder `tern-data` beside it.
+    """
     if override is not None:
         return AppPaths(override.expanduser().absolute())
     named = environ.get(DATA_DIR_VARIABLE, "")
     if named:
         return AppPaths(Path(named).expanduser().absolute())
+    program = program or program_directory()
+    if program is not None and any((program / name).is_file() for name in PORTABLE_MARKERS):
+        return AppPaths(program / PORTABLE_DATA)
     return AppPaths(Path(platformdirs.user_data_dir("Tern", appauthor=False, roaming=False)))
+
+
+def program_directory() -> Path | None:
+    """Return the folder that a person sees the frozen program in; None when Tern runs from source.
+
+    On macOS that is the folder with Tern.app, not one inside it.
+    """
+    if not getattr(sys, "frozen", False):
+        return None
+    folder = Path(sys.executable).resolve().parent
+    if sys.platform == "darwin" and folder.parent.name == "Contents":
+        return folder.parent.parent.parent
+    return folder

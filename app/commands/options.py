@@ -132,6 +132,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--self-test", action="store_true", help="check whether this copy of Tern works on this computer"
     )
+    parser.add_argument(
+        "--open", metavar="FILE", type=_path, nargs="*", default=[], help="open the window with these documents"
+    )
     _add_data_dir(parser, None)
     common = _Parser(add_help=False)
     _add_data_dir(common, argparse.SUPPRESS)
@@ -155,6 +158,8 @@ def check(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: says which option and why.
     """
+    if arguments.command and arguments.open:
+        raise UsageError(f"--open goes without {arguments.command}: it opens the window")
     if getattr(arguments, "greedy", False):
         given = [name for name in _GREEDY_EXCLUDES if getattr(arguments, name) is not None]
         if given:

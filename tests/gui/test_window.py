@@ -361,6 +361,6 @@ def test_a_second_start_brings_the_first_window_forward(app_paths) -> None:
     lock = InstanceLock.acquire(app_paths.lock)
     try:
         assert run_window(app_paths) == 0
-        assert lock.take_raise_request()
+        assert lock.take_raise_request() == ()
     finally:
         lock.release()

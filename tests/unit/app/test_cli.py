@@ -12,6 +12,8 @@ from app.__main__ import main_gui
 from core.errors import AppError, ErrorCode
 from core.paths import AppPaths, resolve
 
+handed_over: list[Path] = []  # the files that the last window was opened with
+
 
 @pytest.fixture
 def tern(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tern:
@@ -30,9 +32,12 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> list[AppPaths]:
     """Replace the window; the result lists those that were opened."""
     opened: list[AppPaths] = []
 
-    def run_window(paths: AppPaths) -> int:
+    def run_window(paths: AppPaths, files: list[Path]) -> int:
         opened.append(paths)
+        handed_over.extend(files)
         return 0
+
+    handed_over.clear()
 
     monkeypatch.setitem(sys.modules, "app.window", SimpleNamespace(run_window=run_window))
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
@@ -212,3 +217,17 @@ def test_without_a_named_data_dir_asking_creates_nothing(
     fake_command(monkeypatch, "ask", 0)
     assert tern("ask", "hi").code == 0
     assert not (tmp_path / "data").exists()
+
+
+def test_files_are_opened_in_the_window(tern: Tern, windows: list[AppPaths], tmp_path: Path) -> None:
+    assert tern("--open", tmp_path / "a b.txt", tmp_path / "ü.txt").code == 0
+    assert handed_over == [tmp_path / "a b.txt", tmp_path / "ü.txt"]
+    assert tern("--open").code == 0  # what a menu entry gives where no file was chosen
+    assert handed_over == [tmp_path / "a b.txt", tmp_path / "ü.txt"]
+    assert len(windows) == 2
+
+
+def test_files_need_a_window(tern: Tern, no_screen: None, tmp_path: Path) -> None:
+    ended = tern("--open", tmp_path / "a.txt")
+    assert ended.code == 2
+    assert "--document" in ended.err

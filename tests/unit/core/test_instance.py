@@ -69,18 +69,36 @@ def test_the_same_process_is_refused_too(path: Path) -> None:
 
 def test_a_raise_request_is_taken_once(path: Path) -> None:
     lock = InstanceLock.acquire(path)
-    assert not lock.take_raise_request()
+    assert lock.take_raise_request() is None
     leave_raise_request(path)
     leave_raise_request(path)
-    assert lock.take_raise_request()
-    assert not lock.take_raise_request()
+    assert lock.take_raise_request() == ()
+    assert lock.take_raise_request() is None
     lock.release()
 
 
 def test_a_request_to_a_gone_instance_is_forgotten(path: Path) -> None:
     leave_raise_request(path)
     lock = InstanceLock.acquire(path)
-    assert not lock.take_raise_request()
+    assert lock.take_raise_request() is None
+    lock.release()
+
+
+def test_files_are_handed_over_in_order_and_once(path: Path, tmp_path: Path) -> None:
+    lock = InstanceLock.acquire(path)
+    leave_raise_request(path, [tmp_path / "Größe 数据.txt", Path("relative.txt")])
+    leave_raise_request(path, [tmp_path / "second.txt"])
+    expected = (tmp_path / "Größe 数据.txt", Path("relative.txt").absolute(), tmp_path / "second.txt")
+    assert lock.take_raise_request() == expected
+    assert lock.take_raise_request() is None
+    lock.release()
+
+
+@pytest.mark.parametrize("line", [b"\xff\n", b"{}", b'["rel"]', b'[1, null, "\\u0000/x"]', b"[" * 10_000, b'"/x"'])
+def test_a_request_that_nobody_wrote_like_this_names_no_files(path: Path, line: bytes) -> None:
+    lock = InstanceLock.acquire(path)
+    path.with_name(path.name + ".raise").write_bytes(line)
+    assert lock.take_raise_request() == ()
     lock.release()
 
 
