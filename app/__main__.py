@@ -1,15 +1,22 @@
-"""The entry points `tern`, `tern-gui` and `python -m app`."""
+"""The entry points `tern`, `tern-gui` and `python -m app`.
+
+A process of Tern's own is put offline first of all (core/offline.py), unless it is to become the download child. A call
+with `argv` is one from another program, a test for example, whose process is not Tern's to change.
+"""
 
 import sys
 from collections.abc import Sequence
 
+from core import offline
+from core.child import CHILD_ARGUMENT, run_child
+
+_DOWNLOAD_CHILD = [CHILD_ARGUMENT, "core.models.download_child"]
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tern` with `argv` (None: the arguments of this process) and return the exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
+    arguments = _own_arguments() if argv is None else argv
     try:
-        from core.child import run_child
-
         code = run_child(arguments)  # the frozen program is its own children as well
         if code is not None:
             return code
@@ -21,12 +28,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def main_gui(argv: Sequence[str] | None = None) -> int:
     """Run `tern-gui`, which is the window alone."""
-    from app.cli import run_window_only
-    from core.child import run_child
-
-    arguments = sys.argv[1:] if argv is None else argv
+    arguments = _own_arguments() if argv is None else argv
     code = run_child(arguments)
-    return run_window_only(arguments) if code is None else code
+    if code is not None:
+        return code
+    from app.cli import run_window_only
+
+    return run_window_only(arguments)
+
+
+def _own_arguments() -> list[str]:
+    """Return the arguments of this process, which from now on cannot open a connection."""
+    if sys.argv[1:3] != _DOWNLOAD_CHILD:
+        offline.install()
+    return sys.argv[1:]
 
 
 if __name__ == "__main__":

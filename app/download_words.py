@@ -1,9 +1,11 @@
-"""The words for what can go wrong with a download; notices.py joins them with the others."""
+"""The words for a download: what can go wrong (notices.py joins them in), why it waits, what it repeats."""
 
+import math
 from collections.abc import Mapping
 
 from app.wording import Action, Words
 from core.errors import ErrorCode
+from core.events import RestartReason, WaitReason
 
 _FILES_SAFE = "Nothing on this computer was changed."
 _FETCHED_SAFE = "What has been downloaded so far is kept."
@@ -139,3 +141,38 @@ DOWNLOAD_WORDS: Mapping[ErrorCode, Words] = {
         Action.DISMISS,
     ),
 }
+
+_WAITING: Mapping[WaitReason, str] = {
+    WaitReason.UNREACHABLE: "There is no connection to the server.",
+    WaitReason.STALLED: "The server has gone silent.",
+    WaitReason.CUT: "The connection broke.",
+    WaitReason.BUSY: "The server is busy.",
+    WaitReason.BAD_ANSWER: "The server sent something else than the file.",
+}
+_RESTARTED: Mapping[RestartReason, str] = {
+    RestartReason.BLOCK_DAMAGED: "a part of it is damaged on this disk",
+    RestartReason.HASH_WRONG: "its checksum is wrong",
+    RestartReason.PUBLISHED_CHANGED: "what was there belongs to another version of it",
+    RestartReason.RECORD_LOST: "the record of what had been checked is lost",
+    RestartReason.RANGE_REFUSED: "the server gives it only from the start",
+}
+
+
+def waiting(reason: WaitReason) -> str:
+    """Return the sentence for why a download waits."""
+    return _WAITING[reason]
+
+
+def restarted(reason: RestartReason, file: str, kept_bytes: int, lost_bytes: int) -> str:
+    """Return the sentence for bytes that are fetched again."""
+    kept = f" {kept_bytes:,} bytes of it are kept." if kept_bytes else ""
+    return f"{lost_bytes:,} bytes of {file} are fetched again: {_RESTARTED[reason]}.{kept}"
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Return a time as a person reads it, rounded up."""
+    whole = max(1, math.ceil(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    minutes = math.ceil(whole / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,4 +1,4 @@
-"""`tern models`: which models are here and which are published; import, verify and remove them.
+"""`tern models`: which models are here and which are published; download, import, verify and remove them.
 
 Knows how to ask and to report; what happens to files is decided in core/models/manage.py.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app import wiring
 from app.commands import standard_input
+from app.commands.download import download, offline
 from app.commands.inspect import examine
 from app.commands.interrupts import interrupts_cancel
 from app.commands.opening import loading
@@ -35,11 +36,18 @@ def run(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:
     """Do what the action of the command line asks for.
 
     Raises:
-        AppError: MODEL_*, TOKENIZER_*, DISK_FULL, DATA_DIR_UNWRITABLE, ALREADY_RUNNING.
+        AppError: MODEL_*, TOKENIZER_*, DOWNLOAD_*, DISK_FULL, DATA_DIR_UNWRITABLE, ALREADY_RUNNING.
         UsageError: there is nothing to do it with.
         KeyboardInterrupt: Ctrl-C; nothing was changed.
     """
-    actions = {"list": _list, "import": _import, "verify": _verify, "remove": _remove}
+    actions = {
+        "list": _list,
+        "import": _import,
+        "verify": _verify,
+        "remove": _remove,
+        "download": download,
+        "offline": offline,
+    }
     actions[arguments.action](arguments, paths, out)
     return EXIT_OK
 
@@ -60,7 +68,7 @@ def _list(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> None:
         out.line(f"  {model.name:<36} {_kind(model, paths)}, {_words(_size(model))}: {model.path}")
     if not here:
         out.line("  none")
-    out.line("published (get one with the Hugging Face tools, then `tern models import`):")
+    out.line("published (fetch one with `tern models download NAME`):")
     for entry in catalogue():
         if entry.repository is not None:
             mark = " (recommended)" if entry.is_default else ""

@@ -7,9 +7,10 @@ do anything.
 import argparse
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, NoReturn
 
+from app.commands import download_options
+from app.commands.argument_types import named, path
 from app.commands.output import Output, printable
 from app.commands.problems import UsageError
 from core.errors import AppError, ErrorCode
@@ -77,8 +78,10 @@ examples:
   tern models import                            take over what the Hugging Face tools have downloaded
   tern models verify bitnet-b1.58-2B-4T         is every byte still what it was, or what was published?
   tern models remove bitnet-b1.58-2B-4T
+  tern models download bitnet-b1.58-2B-4T       fetch it from the internet; Ctrl-C pauses
+  tern models offline bitnet-b1.58-2B-4T        what to fetch on another computer
 
-`tern models ACTION --help` explains an action. Nothing is downloaded.
+`tern models ACTION --help` explains an action. Nothing but `download` opens a connection.
 """
 _IMPORT_EPILOG: Final = """\
 Every value is read first, as `tern inspect` does, and what must not be loaded is not imported. Only the files that Tern
@@ -133,7 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--self-test", action="store_true", help="check whether this copy of Tern works on this computer"
     )
     parser.add_argument(
-        "--open", metavar="FILE", type=_path, nargs="*", default=[], help="open the window with these documents"
+        "--open", metavar="FILE", type=path, nargs="*", default=[], help="open the window with these documents"
     )
     _add_data_dir(parser, None)
     common = _Parser(add_help=False)
@@ -145,7 +148,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("score", "write a model's logits to a file", _SCORE_EPILOG, _add_score),
         ("inspect", "say what a model directory holds and whether it may be loaded", _INSPECT_EPILOG, _add_inspect),
         ("bench", "measure how fast this computer runs a model", _BENCH_EPILOG, _add_bench),
-        ("models", "list, import, verify and remove models", _MODELS_EPILOG, _add_models),
+        ("models", "list, download, import, verify and remove models", _MODELS_EPILOG, _add_models),
     ):
         description = summary[0].upper() + summary[1:] + "."
         add(commands.add_parser(name, help=summary, description=description, epilog=epilog, parents=[common]))
@@ -192,7 +195,7 @@ def token_ids(text: str) -> list[int]:
 
 def _add_data_dir(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument(
-        "--data-dir", metavar="DIR", type=_path, default=default, help="keep settings, history and models in DIR"
+        "--data-dir", metavar="DIR", type=path, default=default, help="keep settings, history and models in DIR"
     )
 
 
@@ -212,7 +215,7 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--document",
         metavar="FILE",
-        type=_path,
+        type=path,
         action="append",
         default=[],
         help="a text file to answer from, up to 8 of at most 2 MB each; the passages used and whether the answer's "
@@ -222,13 +225,11 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", metavar="PATH", type=_path, required=True, help="the model's directory or .gguf file"
-    )
+    parser.add_argument("--model", metavar="PATH", type=path, required=True, help="the model's directory or .gguf file")
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--ids", metavar="1,2,...", help="the token ids to read, taken as they are")
     given.add_argument("--text", metavar="TEXT", help="the text to read; the start token is put in front")
-    parser.add_argument("--out", metavar="FILE", type=_path, required=True, help="where to write the .npy file")
+    parser.add_argument("--out", metavar="FILE", type=path, required=True, help="where to write the .npy file")
     parser.add_argument(
         "--chunk", metavar="N", type=_whole(1, 1 << 31), default=128, help="tokens read at a time (default: 128)"
     )
@@ -236,15 +237,13 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="PATH", type=_path, help="the model's directory or .gguf file")
+    parser.add_argument("path", metavar="PATH", type=path, help="the model's directory or .gguf file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
-        "--model", metavar="PATH", type=_path, help="the directory or .gguf file of the model to measure"
-    )
+    which.add_argument("--model", metavar="PATH", type=path, help="the directory or .gguf file of the model to measure")
     which.add_argument("--synthetic", choices=("2b4t",), help="random weights of a known model's exact shapes")
     parser.add_argument(
         "--threads", metavar="1,2", type=_thread_list, help="numbers of threads to try (default: 1 and all cores)"
@@ -265,7 +264,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="PATH",
-        type=_named,
+        type=named,
         help="the model's directory, or the name of an installed one (default: your setting)",
     )
     parser.add_argument("--system", metavar="TEXT", help="what the model is told first (default: your setting)")
@@ -280,6 +279,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         ("import", "check a model and take it over", _IMPORT_EPILOG, _add_models_import),
         ("verify", "compare a model's files with what they must be", _VERIFY_EPILOG, _add_models_verify),
         ("remove", "delete an imported model", _REMOVE_EPILOG, _add_models_remove),
+        *download_options.ACTIONS,
     ):
         description = summary[0].upper() + summary[1:] + "."
         add(actions.add_parser(name, help=summary, description=description, epilog=epilog, parents=[common]))
@@ -291,16 +291,14 @@ def _add_models_list(parser: argparse.ArgumentParser) -> None:
 
 def _add_models_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path", metavar="PATH", type=_path, nargs="?", help="the model's directory or .gguf file (not given: searched)"
+        "path", metavar="PATH", type=path, nargs="?", help="the model's directory or .gguf file (not given: searched)"
     )
     parser.add_argument("--reference", action="store_true", help="copy nothing: the model stays where it is")
-    parser.add_argument(
-        "--name", metavar="NAME", type=_named, help="what to call it (not given: as it is called there)"
-    )
+    parser.add_argument("--name", metavar="NAME", type=named, help="what to call it (not given: as it is called there)")
 
 
 def _add_models_verify(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", type=_named, help="as `tern models list` calls it")
+    parser.add_argument("name", metavar="NAME", type=named, help="as `tern models list` calls it")
 
 
 def _add_models_remove(parser: argparse.ArgumentParser) -> None:
@@ -335,16 +333,6 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("this computer")
     group.add_argument("--threads", metavar="N", type=_setting("threads"), help="processor cores to use")
     group.add_argument("--kv", choices=("f32",), default="f32", help="precision of the cache (default and only: f32)")
-
-
-def _path(text: str) -> Path:
-    return Path(_named(text)).expanduser()
-
-
-def _named(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("the path is empty")
-    return text
 
 
 def _flag(key: str) -> str:
