@@ -4,12 +4,15 @@ Knows look; must not know any widget of Tern beyond its object name. No other mo
 """
 
 import sys
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
+
+from shiboken6 import isValid
 
 from app.stylesheet import build_stylesheet
 
@@ -104,7 +107,15 @@ class Sizes:
 
 
 SIZES = Sizes()
-TEXT_PERCENTS = (80, 90, 100, 110, 125, 150, 175, 200)
+COMPACT = replace(SIZES, space_1=2, space_2=4, space_3=8, space_4=8, space_5=16)
+TEXT_PERCENTS = (80, 90, 100, 110, 125, 150, 175, 200)  # the steps of the menu; any size between them can be set
+
+
+class Density(StrEnum):
+    """How much room there is around controls, messages and the lines of lists."""
+
+    COMFORTABLE = "comfortable"
+    COMPACT = "compact"
 
 
 class Scheme(StrEnum):
@@ -116,16 +127,36 @@ class Scheme(StrEnum):
 
 
 class Theme(QObject):
-    """The look in force; widgets that draw or lay out text themselves listen to `changed`."""
+    """The look in force; widgets that draw or lay out text themselves listen to `changed`.
 
+    A change of look reaches a visible window in slices, so that the window's thread is never held for long; its
+    picture stays as it was until all is ready. `changing` comes first: who will make widgets anew may drop them then,
+    which saves restyling them. The stylesheet is set on windows, not on the application, where Qt spends twice the
+    time on it; a window without a parent is given to `dress` once.
+    """
+
+    changing = Signal()
     changed = Signal()
 
-    def __init__(self, scheme: Scheme = Scheme.SYSTEM, text_percent: int = 100, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        scheme: Scheme = Scheme.SYSTEM,
+        text_percent: int = 100,
+        density: Density = Density.COMFORTABLE,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._scheme = scheme
-        self._percent = _nearest_percent(text_percent)
+        self._percent = _in_range(text_percent)
+        self._density = density
         self._family = _body_family()
-        self._shown: tuple[Tokens, int] | None = None
+        self._shown: tuple[Tokens, int, Density] | None = None
+        self._sheet = ""
+        self._steps: list[Callable[[], object]] = []
+        self._frozen: list[QWidget] = []
+        self._next = QTimer(self)
+        self._next.setSingleShot(True)
+        self._next.timeout.connect(self.on_next_step)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self.on_system_scheme_changed)
 
     @property
@@ -137,6 +168,21 @@ class Theme(QObject):
     def text_percent(self) -> int:
         """Size of text, 80 to 200."""
         return self._percent
+
+    @property
+    def density(self) -> Density:
+        """How much room there is around things."""
+        return self._density
+
+    @property
+    def sizes(self) -> Sizes:
+        """The lengths in force; SIZES where density makes no difference."""
+        return SIZES if self._density is Density.COMFORTABLE else COMPACT
+
+    @property
+    def is_settled(self) -> bool:
+        """True when the last change has reached every window."""
+        return not self._steps
 
     @property
     def is_dark(self) -> bool:
@@ -177,32 +223,84 @@ class Theme(QObject):
         self.apply()
 
     def set_text_percent(self, percent: int) -> None:
-        """Scale text to the nearest offered step."""
-        self._percent = _nearest_percent(percent)
+        """Scale text, 80 to 200 %."""
+        self._percent = _in_range(percent)
+        self.apply()
+
+    def set_density(self, density: Density) -> None:
+        """Give things more or less room."""
+        self._density = density
         self.apply()
 
     def step_text(self, steps: int) -> None:
         """Go `steps` up (or down) in the offered text sizes."""
-        index = TEXT_PERCENTS.index(self._percent) + steps
-        self.set_text_percent(TEXT_PERCENTS[max(0, min(index, len(TEXT_PERCENTS) - 1))])
+        larger = [percent for percent in TEXT_PERCENTS if percent > self._percent]
+        smaller = [percent for percent in reversed(TEXT_PERCENTS) if percent < self._percent]
+        ahead = larger if steps > 0 else smaller
+        if ahead and steps:
+            self.set_text_percent(ahead[min(abs(steps), len(ahead)) - 1])
+
+    def dress(self, window: QWidget) -> None:
+        """Give the stylesheet to a new window that has no parent; its children and dialogs take it from there."""
+        window.setStyleSheet(self._sheet)
 
     def apply(self) -> None:
-        """Give palette, font and stylesheet to the application and tell the listeners."""
-        before, self._shown = self._shown, (self.tokens, self._percent)
-        app = QApplication.instance()
-        if isinstance(app, QApplication):
-            # Each of the three polishes every widget again; only what changed is set.
-            if before is None or before[0] != self.tokens:
-                app.setPalette(palette(self.tokens))
-            if before is None or before[1] != self._percent:
-                app.setFont(self.font())
-            app.setStyleSheet(build_stylesheet(self.tokens, SIZES, self.px))
-        self.changed.emit()
+        """Show the look that is set now, at once where no window is visible, else in slices."""
+        wanted = (self.tokens, self._percent, self._density)
+        if wanted == self._shown:
+            return
+        before, self._shown = self._shown, wanted
+        self._sheet = build_stylesheet(self.tokens, self.sizes, self.px)
+        self.changing.emit()
+        windows = [widget for widget in QApplication.topLevelWidgets() if widget.parentWidget() is None]
+        self._steps = [
+            lambda: self._set_palette_and_font(before),
+            *[lambda window=window: self._restyle(window) for window in windows],
+            self.changed.emit,
+            self._thaw,
+        ]
+        if any(window.isVisible() for window in windows):
+            self._freeze(windows)
+            self._next.start(0)
+        else:
+            while self._steps:
+                self.on_next_step()
+
+    def on_next_step(self) -> None:
+        """Carry out one slice; events are handled before the next."""
+        if self._steps:
+            self._steps.pop(0)()
+        if self._steps and not self._next.isActive():
+            self._next.start(0)
 
     def on_system_scheme_changed(self) -> None:
         """Follow the system when nothing else was chosen."""
-        if self._shown != (self.tokens, self._percent):
-            self.apply()
+        self.apply()
+
+    def _set_palette_and_font(self, before: tuple[Tokens, int, Density] | None) -> None:
+        app = QApplication.instance()
+        if not isinstance(app, QApplication):
+            return
+        if before is None or before[0] != self.tokens:
+            app.setPalette(palette(self.tokens))
+        if before is None or before[1] != self._percent:
+            app.setFont(self.font())
+
+    def _restyle(self, window: QWidget) -> None:
+        if isValid(window) and window.styleSheet():
+            window.setStyleSheet(self._sheet)
+
+    def _freeze(self, windows: list[QWidget]) -> None:
+        for window in windows:
+            if window.isVisible() and window.updatesEnabled():
+                window.setUpdatesEnabled(False)
+                self._frozen.append(window)
+
+    def _thaw(self) -> None:
+        for window in self._frozen:
+            if isValid(window):
+                window.setUpdatesEnabled(True)
+        self._frozen = []
 
 
 def palette(tokens: Tokens) -> QPalette:
@@ -256,8 +354,8 @@ def _luminance(color: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _nearest_percent(percent: int) -> int:
-    return min(TEXT_PERCENTS, key=lambda offered: abs(offered - percent))
+def _in_range(percent: int) -> int:
+    return max(TEXT_PERCENTS[0], min(percent, TEXT_PERCENTS[-1]))
 
 
 def _body_family() -> str:

@@ -15,7 +15,7 @@ from app.icons import application_icon
 from app.jobs import JobRunner
 from app.main_window import MainWindow
 from app.notices import Action
-from app.theme import SIZES, Scheme, Theme
+from app.theme import SIZES, Density, Scheme, Theme
 from app.window_state import WindowState
 from app.wiring import LoadModel
 from core.errors import AppError, ErrorCode
@@ -35,10 +35,13 @@ class Session:
         if model is not None:
             settings = settings.with_value("model_path", str(model))
         self.runner = JobRunner()
-        self.theme = Theme(Scheme(settings.text("theme")), settings.integer("text_size_percent"))
+        self.theme = Theme(
+            Scheme(settings.text("theme")), settings.integer("text_size_percent"), Density(settings.text("density"))
+        )
         self.theme.apply()
         state = WindowState.load(paths.data)
         self.window = MainWindow(paths, settings, state, self.runner, self.theme, load_model)
+        self.theme.dress(self.window)
 
     def start(self) -> None:
         """Show the window, then begin the slow things."""
@@ -53,6 +56,7 @@ class Session:
             self.window.models.close()
             if self.window.services is not None:
                 self.window.services.close()
+        self.theme.changing.disconnect()
         self.theme.changed.disconnect()
         return ended
 
@@ -127,6 +131,7 @@ def _show_failure(application: QApplication, error: AppError) -> int:
     theme = Theme()
     theme.apply()
     window = QMainWindow()
+    theme.dress(window)
     window.setWindowTitle("Tern")
 
     def act(action: Action) -> None:

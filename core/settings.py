@@ -161,6 +161,8 @@ SPECS: Final[tuple[Spec, ...]] = (
          Page.APPEARANCE, choices=("system", "light", "dark")),
     Spec("text_size_percent", Kind.INTEGER, 100, "Text size (%)", "The size of all text.",
          Page.APPEARANCE, minimum=80, maximum=200),
+    Spec("density", Kind.CHOICE, "comfortable", "Density", "How much room there is around controls and messages.",
+         Page.APPEARANCE, choices=("comfortable", "compact")),
     Spec("send_on_enter", Kind.SWITCH, True, "Enter sends",
          "Enter sends the message and Shift+Enter starts a line. Off: Ctrl+Enter sends.", Page.APPEARANCE),
 )  # fmt: skip

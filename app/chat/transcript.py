@@ -16,7 +16,6 @@ from app.chat.rows import RowActions, RowView, estimated_height, make_row, owner
 from app.icons import icon
 from app.theme import SIZES, Theme
 
-_GAP = SIZES.space_4
 _NEAR_END = SIZES.space_2
 _FAR_AWAY = 100_000
 _MARGIN_SHARE = 0.5  # rows are made this share of a screen ahead
@@ -48,6 +47,7 @@ class Transcript(QAbstractScrollArea):
         model.appended.connect(self.on_appended)
         model.changed.connect(self.on_changed)
         model.text_added.connect(self.on_text_added)
+        theme.changing.connect(self.on_theme_changing)
         theme.changed.connect(self.on_theme_changed)
 
     @property
@@ -97,6 +97,10 @@ class Transcript(QAbstractScrollArea):
         """Measure what is in sight again."""
         self._measured = [False] * len(self._measured)
         self.relayout()
+
+    def on_theme_changing(self) -> None:
+        """Drop the rows: they are made anew, so nothing is gained by restyling them."""
+        self._drop_views()
 
     def on_theme_changed(self) -> None:
         """Make the rows anew: they hold fonts and colours."""
@@ -190,7 +194,7 @@ class Transcript(QAbstractScrollArea):
 
     def _tops(self) -> list[int]:
         """Return the top of every row, and behind them the height in all."""
-        tops = list(accumulate((height + _GAP for height in self._heights), initial=SIZES.space_5))
+        tops = list(accumulate((height + self._theme.sizes.space_4 for height in self._heights), initial=SIZES.space_5))
         tops[-1] += SIZES.space_2
         return tops
 

@@ -128,7 +128,8 @@ class ChatDelegate(QStyledItemDelegate):
         """Return a row's height."""
         is_heading = not index.flags() & Qt.ItemFlag.ItemIsEnabled
         text = self._theme.px(SIZES.small if is_heading else SIZES.body)
-        return QSize(0, text + (SIZES.space_5 if is_heading else SIZES.space_4))
+        sizes = self._theme.sizes
+        return QSize(0, text + (sizes.space_5 if is_heading else sizes.space_4))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         """Draw one row."""

@@ -175,7 +175,6 @@ class Tour:
         self.type("And now a whole answer.")
         self.wait(lambda: self.is_busy, "the second answer")
         self.wait(lambda: not self.is_busy, "the end of the second answer", 60)
-        self.watchdog.enter("scheme and size")
         self.picture("4-done-light")
         self.scenes()
         self.quit_while_streaming()
@@ -197,7 +196,9 @@ class Tour:
         from core.errors import AppError, ErrorCode
 
         window, theme = self.session.window, self.session.theme
+        self.watchdog.enter("scheme and size")
         theme.set_scheme(Scheme.DARK)
+        self.wait(lambda: theme.is_settled, "the dark look")
         self.picture("5-done-dark")
         window.messages.append(Row(RowKind.USER, "What about tides, lists and tables?"))
         window.messages.append(Row(RowKind.ANSWER, SAMPLE))

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
 import app
 from app import theme
@@ -56,6 +57,9 @@ def test_text_sizes_stay_in_range(qapp) -> None:
     made.step_text(-1)
     assert made.text_percent == 90
     assert made.px(20) == 18
+    made.set_text_percent(135)  # between two steps
+    made.step_text(1)
+    assert made.text_percent == 150
 
 
 def test_the_scheme_can_be_overridden(qapp) -> None:
@@ -63,3 +67,37 @@ def test_the_scheme_can_be_overridden(qapp) -> None:
     assert made.tokens is theme.DARK
     made.set_scheme(theme.Scheme.LIGHT)
     assert made.tokens is theme.LIGHT
+
+
+def test_a_visible_window_is_restyled_in_slices_and_shown_at_the_end(qtbot) -> None:
+    made = theme.Theme(theme.Scheme.LIGHT)
+    made.apply()
+    window = QWidget()
+    qtbot.addWidget(window)
+    made.dress(window)
+    window.show()
+    told: list[str] = []
+    made.changing.connect(lambda: told.append("changing"))
+    made.changed.connect(lambda: told.append("changed"))
+    made.set_scheme(theme.Scheme.DARK)
+    assert told == ["changing"]
+    assert not made.is_settled
+    assert not window.updatesEnabled()
+    made.set_text_percent(150)  # before the first change was through: only the last look is shown
+    qtbot.waitUntil(lambda: made.is_settled)
+    assert told == ["changing", "changing", "changed"]
+    assert window.updatesEnabled()
+    assert window.styleSheet() == build_stylesheet(theme.DARK, theme.SIZES, made.px)
+
+
+def test_the_same_look_again_does_nothing(qtbot) -> None:
+    made = theme.Theme(theme.Scheme.LIGHT)
+    made.apply()
+    made.changed.connect(lambda: pytest.fail("nothing has changed"))
+    made.set_scheme(theme.Scheme.LIGHT)
+
+
+def test_compact_has_less_room_than_comfortable(qapp) -> None:
+    made = theme.Theme(density=theme.Density.COMPACT)
+    assert made.sizes.space_4 < theme.SIZES.space_4
+    assert made.sizes.body == theme.SIZES.body
