@@ -3,6 +3,7 @@
 Knows which panel tells whom; must not know files, SQL or models. All slow work is started through the JobRunner.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from app.chat.documents import DocumentsPresenter
 from app.chat.links import confirm_link
 from app.chat.message_model import MessageModel
 from app.chat.model_session import ModelSession
+from app.chat.overrides import OverridesPresenter
 from app.chat.presenter import ChatPresenter
 from app.chat.rows import RowActions
 from app.file_dialogs import choose_files, choose_folder
@@ -32,7 +34,7 @@ from app.wiring import Services
 from core.errors import AppError, ErrorCode
 from core.models.installed import InstalledModel
 from core.paths import AppPaths
-from core.settings import Settings, sampling_params
+from core.settings import Settings
 from core.store.chats import ChatId
 
 ABOUT = "Tern chats with ternary language models on this computer. Nothing you write leaves it."
@@ -67,6 +69,7 @@ class MainWindow(QMainWindow):
         )
         self.chat = ChatPresenter(runner, self.messages, self._answering, self)
         self.documents = DocumentsPresenter(runner, self.chat, self)
+        self.overrides = OverridesPresenter(runner, self.chat, self)
         self.sidebar = Sidebar(theme)
         self.history = HistoryPresenter(runner, self.sidebar, self)
         actions = RowActions(lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized)
@@ -101,6 +104,7 @@ class MainWindow(QMainWindow):
         self._services = services
         self.chat.attach(services.store)
         self.documents.attach(services.store)
+        self.overrides.attach(services.overrides)
         self.history.attach(services.store)
         self.history.refresh(self._open_last_chat)
         recovery = services.database.recovery
@@ -296,12 +300,11 @@ class MainWindow(QMainWindow):
         self._runner.start("store", lambda _cancel, _emit: state.save(self._paths.data))
         event.accept()
 
-    def _answering(self) -> wiring.Answering:
-        """Return what an answer is made with (engine lane)."""
+    def _answering(self) -> Callable[[ChatId], wiring.Answering]:
+        """Hold on to what counts for the message that is being sent; what is returned runs in the engine lane."""
         assert self._services is not None
-        settings = self.settings
-        service = wiring.chat_service(self._services, self.models.engine)
-        return service, sampling_params(settings), settings.text("system_prompt")
+        services, settings, new = self._services, self.settings, self.overrides.of_new_chat()
+        return lambda chat_id: wiring.answering(services, self.models.engine, settings, chat_id, new)
 
     def _try_again(self) -> None:
         self.chat.dismiss_errors()

@@ -11,7 +11,6 @@ from enum import StrEnum
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
-
 from shiboken6 import isValid
 
 from app.stylesheet import build_stylesheet

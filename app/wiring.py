@@ -13,9 +13,11 @@ from core.events import CancelToken, Emit
 from core.library.search import Library
 from core.models.installed import InstalledModel, installed_models
 from core.paths import AppPaths
-from core.settings import Settings
-from core.store.chats import ChatStore
+from core.presets import ChatOverrides, resolve
+from core.settings import Settings, sampling_params
+from core.store.chats import ChatId, ChatStore
 from core.store.database import Database
+from core.store.overrides import OverrideStore
 
 if TYPE_CHECKING:
     from core.chat import ChatService
@@ -35,6 +37,7 @@ class Services:
     database: Database
     store: ChatStore
     n_interrupted: int  # answers that a killed process had left unfinished
+    overrides: OverrideStore
     library: Library = field(default_factory=Library)  # only the engine lane uses it
 
     def close(self) -> None:
@@ -56,14 +59,47 @@ def build_services(paths: AppPaths) -> Services:
     except BaseException:
         database.close()
         raise
-    return Services(paths, database, store, n_interrupted)
+    return Services(paths, database, store, n_interrupted, OverrideStore(database))
 
 
-def chat_service(services: Services, engine: "Callable[[], Engine]") -> "ChatService":
-    """Return the service that answers with `engine`."""
-    from core.chat import ChatService
+def chat_service(services: Services, engine: "Callable[[], Engine]", settings: Settings) -> "ChatService":
+    """Return the service that answers with `engine` as the settings say (engine lane)."""
+    from core.chat import ChatService, ReadingLimits
 
-    return ChatService(services.store, engine, library=services.library)
+    def tuned() -> "Engine":
+        ready = engine()
+        ready.set_threads(n_threads(settings))
+        return ready
+
+    reading = ReadingLimits(settings.integer("passages_limit"), settings.integer("passages_share_percent"))
+    return ChatService(services.store, tuned, library=services.library, reading=reading)
+
+
+def answering(
+    services: Services,
+    engine: "Callable[[], Engine]",
+    settings: Settings,
+    chat_id: ChatId,
+    new_overrides: ChatOverrides | None = None,
+) -> Answering:
+    """Return what an answer in a conversation is made with (engine lane).
+
+    `new_overrides` are those of a conversation that begins with this very message; they are stored first.
+    """
+    if new_overrides is not None:
+        services.overrides.set(chat_id, new_overrides)
+    resolved = resolve(settings, services.overrides.get(chat_id))
+    return chat_service(services, engine, resolved), sampling_params(resolved), resolved.text("system_prompt")
+
+
+def n_threads(settings: Settings) -> int:
+    """Return how many threads answer now: what the settings say, fewer where it is to be quiet."""
+    from core.inference.model import default_threads
+    from core.power import Profile, is_on_battery, threads_for
+
+    profile = Profile(settings.text("profile"))
+    most = settings.optional_integer("threads") or default_threads()
+    return threads_for(profile, most, is_on_battery=is_on_battery() if profile is Profile.AUTOMATIC else None)
 
 
 def find_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:
@@ -89,7 +125,7 @@ def open_model(directory: Path, settings: Settings, cancel: CancelToken, emit: E
     return open_engine(
         directory,
         context_length=settings.optional_integer("context_length"),
-        n_threads=settings.optional_integer("threads"),
+        n_threads=n_threads(settings),
         kernels=None,
         cancel=cancel,
         emit=emit,

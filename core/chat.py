@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from core.errors import AppError, ErrorCode
@@ -17,7 +17,7 @@ from core.inference.config import TokenId
 from core.inference.prompt import Role, Turn, build_prompt, reply_reserve
 from core.library.cite import build_context, passage_budget
 from core.library.reading import DocumentText
-from core.library.search import Library
+from core.library.search import MAX_PASSAGES, Library
 from core.store.chats import ChatId, ChatStore, Message, MessageId, MessageRole, MessageState, ReplyRecord
 
 if TYPE_CHECKING:
@@ -27,11 +27,19 @@ if TYPE_CHECKING:
 SAVE_INTERVAL_S: Final = 0.5  # half of the second of text that a killed process may lose
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """How much of the documents the model reads with a question."""
+
+    n_passages: int = MAX_PASSAGES
+    share_percent: int = 50  # of the context, without the room of the answer
+
+
 class ChatService:
     """Answers prompts of stored conversations.
 
     `engine` gives the engine to answer with and may load it first; `clock` is monotonic, in seconds; `library` keeps
-    the indexes of documents from one answer to the next.
+    the indexes of documents from one answer to the next; `reading` limits what is read of them.
     """
 
     def __init__(
@@ -40,11 +48,13 @@ class ChatService:
         engine: "Callable[[], Engine]",
         clock: Callable[[], float] = time.monotonic,
         library: Library | None = None,
+        reading: ReadingLimits = ReadingLimits(),
     ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
         self._library = library or Library()
+        self._reading = reading
 
     def reply(
         self, chat_id: ChatId, text: str, params: "SamplingParams", system: str, cancel: CancelToken, emit: Emit
@@ -95,12 +105,17 @@ class ChatService:
             documents,
             question,
             lambda text: len(engine.tokenizer.encode_text(text)),
-            passage_budget(engine.context_length, reply_reserve(engine.context_length, params.max_tokens)),
+            self._passage_budget(engine, params),
             cancel,
+            self._reading.n_passages,
         )
         if passages:
             self._store.set_context(prompt_id, passages)
             emit(PassagesFound(passages))
+
+    def _passage_budget(self, engine: "Engine", params: "SamplingParams") -> int:
+        reserve = reply_reserve(engine.context_length, params.max_tokens)
+        return passage_budget(engine.context_length, reserve, self._reading.share_percent)
 
     def _finish(self, chat_id: ChatId, reply_id: MessageId, record: ReplyRecord, text: str, emit: Emit) -> Message:
         is_stopped = record.stop_reason is StopReason.CANCELLED

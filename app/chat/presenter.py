@@ -72,7 +72,7 @@ class ChatPresenter(QObject):
         self,
         runner: JobRunner,
         model: MessageModel,
-        answering: "Callable[[], tuple[ChatService, SamplingParams, str]]",
+        answering: "Callable[[], Callable[[ChatId], tuple[ChatService, SamplingParams, str]]]",
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -131,14 +131,14 @@ class ChatPresenter(QObject):
         self._exchange = exchange = _Exchange(self.chat_id or _NO_CHAT, text, prompt_row, answer)
         self._model.append(prompt_row)
         self._model.append(answer)
-        documents = self.pending_documents()
+        documents, answering = self.pending_documents(), self._answering()
         self._read_since.start()
         self._streams_since.invalidate()
         self.busy_changed.emit(True)
         self.saved_changed.emit(False)
         exchange.cancel = self._runner.start(
             "engine",
-            lambda cancel, emit: self._reply(store, exchange.chat_id, documents, text, cancel, emit),
+            lambda cancel, emit: self._reply(store, answering, exchange.chat_id, documents, text, cancel, emit),
             on_event=lambda event: self.on_event(exchange, event),
             on_done=lambda message: self._on_replied(exchange, message),
             on_failed=lambda error: self._on_failed(exchange, error),
@@ -193,6 +193,7 @@ class ChatPresenter(QObject):
     def _reply(
         self,
         store: ChatStore,
+        answering: "Callable[[ChatId], tuple[ChatService, SamplingParams, str]]",
         chat_id: ChatId,
         documents: Sequence[DocumentText],
         text: str,
@@ -200,10 +201,10 @@ class ChatPresenter(QObject):
         emit: Emit,
     ) -> Message:
         """Carry out one exchange (engine lane)."""
-        service, params, system = self._answering()
         if chat_id == _NO_CHAT:
             chat_id = store.create_chat()
             emit(ChatCreated(chat_id))
+        service, params, system = answering(chat_id)
         for each in documents:
             store.add_document(chat_id, each.name, each.sha256, each.text)
         return service.reply(chat_id, text, params, system, cancel, emit)

@@ -97,11 +97,10 @@ def _conversation(
     out: Output,
     stack: ExitStack,
 ) -> Conversation:
-    params = sampling_params(settings)
     if arguments.no_history:
-        return UnsavedConversation(model.get, params)
+        return UnsavedConversation(model.get, sampling_params(settings))
     try:
-        saved = SavedConversation(paths, model.get, params)
+        saved = SavedConversation(paths, model.get, settings)
     except AppError as error:
         if error.code is ErrorCode.ALREADY_RUNNING:
             raise UsageError(f"{one_line(error)} Or chat without saving: tern chat --no-history") from error

@@ -12,6 +12,7 @@ from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit, HistoryTrimmed, StopReason
 from core.instance import InstanceLock
 from core.paths import AppPaths
+from core.settings import Settings, sampling_params
 
 if TYPE_CHECKING:
     from core.inference.engine import Engine
@@ -37,7 +38,7 @@ class Conversation(Protocol):
 class SavedConversation:
     """Conversations in the history, like the window's; holds the instance lock until close()."""
 
-    def __init__(self, paths: AppPaths, engine: "Callable[[], Engine]", params: "SamplingParams") -> None:
+    def __init__(self, paths: AppPaths, engine: "Callable[[], Engine]", settings: Settings) -> None:
         """Open the history in `paths`.
 
         Raises:
@@ -50,8 +51,8 @@ class SavedConversation:
         except BaseException:
             self._lock.release()
             raise
-        self._service = wiring.chat_service(self._services, engine)
-        self._params = params
+        self._service = wiring.chat_service(self._services, engine, settings)
+        self._params = sampling_params(settings)
         self._chat_id: ChatId | None = None
 
     @property

@@ -15,6 +15,7 @@ from core.errors import AppError, ErrorCode
 from core.events import CancelToken, LoadProgress
 from core.models.installed import resolve_model
 from core.paths import AppPaths
+from core.presets import resolve
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def effective_settings(arguments: argparse.Namespace, paths: AppPaths, out: Outp
         out.note(f"The settings could not be read; they are kept as {settings.bad_copy}. The standard ones are used.")
     if settings.reset_keys:
         out.note(f"Settings that were not valid are back to the standard: {', '.join(settings.reset_keys)}.")
+    settings = resolve(settings)
+    if arguments.threads is not None:
+        settings = settings.with_value("profile", "fast")  # so many and no fewer, also on battery
     given = {key: getattr(arguments, key) for key in _OPTIONS}
     if arguments.greedy:
         given |= _GREEDY

@@ -14,7 +14,7 @@ from app.commands.argument_types import named, path
 from app.commands.output import Output, printable
 from app.commands.problems import UsageError
 from core.errors import AppError, ErrorCode
-from core.settings import Kind, Spec, spec_of
+from core.specs import Kind, Spec, spec_of
 
 DESCRIPTION: Final = """\
 Private, offline chat with ternary (1.58-bit) language models.

@@ -21,10 +21,14 @@ from core.inference.config import TokenId
 from core.inference.formats import read_tokenizer
 from core.inference.kv_cache import PrefixCache
 from core.inference.loops import LoopDetector
-from core.inference.model import Interrupted, LanguageModel, load_model
-from core.inference.sampling import Sampler, SamplingParams, make_sampler
+from core.inference.model import Interrupted, LanguageModel, TernaryModel, default_threads, load_model
+from core.inference.outlook import SAMPLE_TEXT, Outlook, make_outlook
+from core.inference.sampling import Sampler, SamplingParams, make_sampler, weights_of
 from core.inference.tokenizer import Tokenizer
 
+_OUTLOOK_TOKENS = 32  # at the end of the last answer, in which the place for outlook() is looked for
+_OUTLOOK_STEP = 4
+_OUTLOOK_BEFORE = 24  # tokens of text that are shown before the place
 PREFILL_CHUNK = 64  # tokens between two looks at `cancel`, and between two reports of progress
 
 
@@ -103,6 +107,42 @@ class Engine:
                 seed=seed,
             ),
         )
+
+    def set_threads(self, n_threads: int | None) -> None:
+        """Computes with so many threads from the next answer on (None: default_threads()); the answers stay the same.
+
+        Nothing happens with a model that cannot change them.
+        """
+        wanted = default_threads() if n_threads is None else n_threads
+        if isinstance(self._model, TernaryModel) and wanted != self._model.n_threads:
+            former, self._model = self._model, self._model.with_threads(wanted)
+            former.close()
+
+    def outlook(self) -> Outlook:
+        """Looks at what could have come at a place near the end of the last answer; without one, after a sample text.
+
+        The place is the most open one of a few. What the cache holds is read again where it stands, so it stays
+        valid and the next answer costs no more for it.
+
+        Raises:
+            Interrupted: another thread interrupted the model.
+        """
+        self._model.clear_interrupt()
+        if not self._cache.ids:
+            ids = tuple(self.tokenizer.prefix_ids) + tuple(self.tokenizer.encode_text(SAMPLE_TEXT))
+            self._read(ids, want_logits=False)
+        ids = self._cache.ids
+        last = len(ids) - 1
+        places = range(last - _OUTLOOK_TOKENS, last, _OUTLOOK_STEP) if last > _OUTLOOK_TOKENS else (last,)
+        best: tuple[float, int, NDArray[np.float32]] | None = None
+        for place in places:
+            logits = self._model.read((ids[place],), place, want_logits=True)
+            assert logits is not None
+            likeliest = 1.0 / float(weights_of(logits, 1.0).sum())
+            if best is None or likeliest < best[0]:
+                best = (likeliest, place, logits.copy())
+        assert best is not None
+        return make_outlook(self.tokenizer, ids[max(0, best[1] - _OUTLOOK_BEFORE) : best[1] + 1], best[2])
 
     def close(self) -> None:
         """Frees the model; the engine cannot be used afterwards."""

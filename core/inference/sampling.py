@@ -131,6 +131,19 @@ def make_sampler(params: SamplingParams, seed: int) -> Sampler:
     return sample
 
 
+def next_token_probabilities(
+    logits: NDArray[np.float32], generated_ids: Sequence[TokenId], params: SamplingParams
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The ids that the sampler can pick, best first, and how likely it picks each; the shares sum to 1."""
+    recent = generated_ids[-params.repeat_window :] if params.repeat_window else ()
+    if params.repeat_penalty != 1.0 and recent:
+        logits = penalize_repeats(logits, recent, params.repeat_penalty)
+    if params.temperature == 0.0:
+        return np.asarray([most_likely(logits)], np.int64), np.ones(1)
+    ids, weights, total = _candidates(logits, params, share=1.0)  # a share of 1 ends behind the last one
+    return ids, weights / total
+
+
 def _candidates(
     logits: NDArray[np.float32], params: SamplingParams, share: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:

@@ -46,9 +46,9 @@ class Citation:
         return self.passage is not None
 
 
-def passage_budget(context_length: int, reserve: int) -> int:
-    """Return how many tokens passages may take: half of what is left when the answer's room is kept free."""
-    return max(0, (context_length - reserve) // 2)
+def passage_budget(context_length: int, reserve: int, share_percent: int = 50) -> int:
+    """Return how many tokens passages may take: this share of what is left when the answer's room is kept free."""
+    return max(0, (context_length - reserve) * share_percent // 100)
 
 
 def list_passages(passages: Sequence[Passage]) -> str:

@@ -14,7 +14,7 @@ from core.library.chunking import Span, is_line_based, split
 from core.library.ranking import Index, rank
 from core.library.reading import MAX_DOCUMENTS, DocumentText
 
-MAX_PASSAGES: Final = 4
+MAX_PASSAGES: Final = 4  # where no other limit is given
 _CHECK_EVERY: Final = 200  # passages between two looks at the switch
 _CUT_STEPS: Final = 12
 
@@ -44,8 +44,9 @@ class Library:
         count_tokens: CountTokens,
         budget: int,
         cancel: CancelToken,
+        limit: int = MAX_PASSAGES,
     ) -> tuple[Passage, ...]:
-        """Return at most MAX_PASSAGES passages that fit into `budget` tokens, numbered from 1, the best first.
+        """Return at most `limit` passages that fit into `budget` tokens, numbered from 1, the best first.
 
         Where no passage shares a word with the question, the documents' beginnings are returned. Cancelled: none.
         """
@@ -54,9 +55,9 @@ class Library:
         except _Cancelled:
             return ()
         self._forget_all_but(documents)
-        places = rank([each.index for each in indexed], question) or list(_beginnings(indexed))
+        places = rank([each.index for each in indexed], question) or list(_beginnings(indexed, limit))
         found: list[Passage] = []
-        for which, number in places[: 4 * MAX_PASSAGES]:
+        for which, number in places[: 4 * limit]:
             span = indexed[which].spans[number]
             document = documents[which]
             passage = Passage(len(found) + 1, document.name, span.start, span.end, document.text[span.start : span.end])
@@ -64,7 +65,7 @@ class Library:
                 found.append(passage)
             elif not found and (shorter := _cut_to_fit(passage, count_tokens, budget)) is not None:
                 return (shorter,)
-            if len(found) == MAX_PASSAGES:
+            if len(found) == limit:
                 break
         return tuple(found)
 
@@ -95,9 +96,9 @@ def _passage_texts(text: str, found: Iterator[Span], spans: list[Span], cancel: 
         yield text[span.start : span.end]
 
 
-def _beginnings(indexed: Sequence[_Indexed]) -> Iterator[tuple[int, int]]:
+def _beginnings(indexed: Sequence[_Indexed], limit: int) -> Iterator[tuple[int, int]]:
     """Yield the places of the first passages: one of each document, then the second ones, and so on."""
-    for number in range(MAX_PASSAGES):
+    for number in range(limit):
         yield from ((which, number) for which, each in enumerate(indexed) if number < len(each.spans))
 
 

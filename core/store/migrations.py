@@ -71,7 +71,17 @@ def _add_documents(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE messages ADD COLUMN context TEXT")
 
 
-STEPS: Final[tuple[Step, ...]] = (_create_chats_and_messages, _add_documents)
+def _add_chat_overrides(connection: sqlite3.Connection) -> None:
+    """Version 3: what single chats do differently from the settings; NULL takes what the settings say."""
+    connection.execute(
+        """CREATE TABLE IF NOT EXISTS chat_overrides(
+             chat_id INTEGER PRIMARY KEY REFERENCES chats(id) ON DELETE CASCADE,
+             preset TEXT,
+             system_prompt TEXT)"""
+    )
+
+
+STEPS: Final[tuple[Step, ...]] = (_create_chats_and_messages, _add_documents, _add_chat_overrides)
 SCHEMA_VERSION: Final = len(STEPS)
 # Columns that later versions added to a table: a row that was never written since lacks them on its page.
 ADDED_COLUMNS: Final[Mapping[str, int]] = {"messages": 1}

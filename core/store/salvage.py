@@ -18,7 +18,7 @@ from core.store import migrations
 from core.store.pages import read_rows
 
 _SIDE_FILES: Final = ("-wal", "-shm")
-_TABLES: Final = ("chats", "messages", "replies", "documents")
+_TABLES: Final = ("chats", "messages", "replies", "documents", "chat_overrides")
 _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (float, int)}
 _Row = tuple[object, ...]
 
@@ -176,6 +176,7 @@ def _fill(fresh: sqlite3.Connection, tables: dict[str, dict[int, _Row]]) -> None
                   min(created_at), max(created_at)
            FROM messages AS lost WHERE chat_id NOT IN (SELECT id FROM chats) GROUP BY chat_id"""
     )
+    fresh.execute("DELETE FROM chat_overrides WHERE chat_id NOT IN (SELECT id FROM chats)")
     fresh.execute("DELETE FROM documents WHERE chat_id NOT IN (SELECT id FROM chats)")
     fresh.execute("UPDATE messages SET parent_id = NULL WHERE parent_id NOT IN (SELECT id FROM messages)")
     fresh.execute("DELETE FROM replies WHERE message_id NOT IN (SELECT id FROM messages)")

@@ -67,6 +67,9 @@ class FakeEngine:
             "".join(said), prompt_ids, reason, ReplyStats(len(prompt_ids), 0, len(said), 0.01, 0.1, 0)
         )
 
+    def set_threads(self, n_threads: int | None) -> None:
+        self.n_threads = n_threads
+
     def close(self) -> None:
         self.is_closed = True
 
