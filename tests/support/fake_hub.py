@@ -12,9 +12,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from core.models.catalogue import CatalogueFile, CatalogueModel, ModelKind
+from core.models.download_messages import Request, Timing, WantedFile
+
+QUICK = Timing(stall_s=0.4, connect_s=5, backoff_s=0.001, longest_backoff_s=0.01, longest_asked_s=0.01)
 REPOSITORY = "owner/name"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -41,6 +46,7 @@ class Served:
 
     name: str
     start: int
+    fault: Fault
     sent: int = 0
 
 
@@ -66,6 +72,26 @@ class FakeHub:
 
     def sha256(self, name: str) -> str:
         return hashlib.sha256(self.files[name]).hexdigest()
+
+    def entry(self, **changed: Any) -> CatalogueModel:
+        """Return the catalogue's entry for what is published, with all hashes known."""
+        files = tuple(CatalogueFile(name, len(data), self.sha256(name)) for name, data in self.files.items())
+        values: dict[str, Any] = {
+            "name": "model", "title": "A model", "kind": ModelKind.CHAT, "is_default": False,
+            "repository": self.repository, "revision": self.revision, "files": files, "architecture": None,
+            "context_length": None, "languages": ("en",), "licence": "MIT", "memory_bytes": 1, "sentence": "A model.",
+        }  # fmt: skip
+        return CatalogueModel(**{**values, **changed})
+
+    def request(self, directory: Path, **changed: Any) -> Request:
+        """Return the request for all that is published; `directory` is made."""
+        directory.mkdir(parents=True, exist_ok=True)
+        files = tuple(WantedFile(name, len(data), self.sha256(name)) for name, data in self.files.items())
+        values: dict[str, Any] = {
+            "repository": self.repository, "revision": self.revision, "files": files, "directory": directory,
+            "endpoint": self.url, "proxy": "", "ca_file": None, "timing": QUICK,
+        }  # fmt: skip
+        return Request(**{**values, **changed})
 
     def is_large(self, name: str) -> bool:
         """Tell whether the file is kept as the hub keeps large ones: elsewhere, known by its SHA-256."""
@@ -191,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, name: str, data: bytes, start: int, fault: Fault) -> None:
         hub = self.state
-        served = Served(name, start)
+        served = Served(name, start, fault)
         hub.served.append(served)
         if fault.flip_at is not None and start <= fault.flip_at < len(data):
             data = data[: fault.flip_at] + bytes([data[fault.flip_at] ^ 0x10]) + data[fault.flip_at + 1 :]
