@@ -26,6 +26,7 @@ __all__ = [
     "Interrupted",
     "LanguageModel",
     "TernaryModel",
+    "available_kernels",
     "default_threads",
     "load_model",
     "score_ids",
@@ -184,17 +185,29 @@ def load_model(
     return _assemble(model_name(path), config, shape, weights, n_threads, kernels)
 
 
-def synthetic_model(*, context_length: int, n_threads: int | None, kernels: str | None, seed: int = 0) -> TernaryModel:
-    """Return a model of the exact 2B4T shapes with seeded random weights.
+def synthetic_model(
+    *,
+    context_length: int,
+    n_threads: int | None,
+    kernels: str | None,
+    seed: int = 0,
+    config: ModelConfig | None = None,
+) -> TernaryModel:
+    """Return a model of the exact 2B4T shapes, or those of `config`, with seeded random weights.
 
     Raises:
         AppError: KERNELS_UNKNOWN, SETTING_INVALID, OUT_OF_MEMORY.
     """
-    config = config_2b4t()
+    config = config or config_2b4t()
     shape = shape_for(config, context_length)
     return _assemble(
         "synthetic-2b4t", config, shape, lambda: synthetic_weights(config, shape, seed), n_threads, kernels
     )
+
+
+def available_kernels() -> tuple[str, ...]:
+    """Return the names of the kernel sets that this processor runs."""
+    return kernel_sets()
 
 
 def default_threads() -> int:
