@@ -11,12 +11,24 @@ from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, models, normalizers
 from tokenizers import Tokenizer as Backend
 
 from core.errors import AppError, ErrorCode
 from core.inference.config import ConfigKeys, TokenId
 from core.inference.gguf import GgufFile
+from core.inference.gguf_vocabulary import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    UNKNOWN,
+    UNUSED,
+    USER_DEFINED,
+    backend_of,
+    damaged,
+    merges_of,
+    tokens_and_types,
+)
 
 # PRETOKENIZE_REGEX of transformers' models/qwen2/tokenization_qwen2.py
 QWEN2_EXPRESSION = (
@@ -28,7 +40,7 @@ MAX_MERGES = 800_000  # Gemma has somewhat over 500,000
 MAX_USER_DEFINED = 1 << 14  # Gemma has some 100
 _SPACE = "\u2581"  # SentencePiece's mark
 
-_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6  # llama_token_type of llama.h
+_TYPES = (NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE)
 
 
 class EmbeddingTokenizer:
@@ -59,7 +71,7 @@ def embedding_tokenizer(file: GgufFile) -> EmbeddingTokenizer:
     kind, pre = file.metadata.get("tokenizer.ggml.model"), file.metadata.get("tokenizer.ggml.pre")
     if kind is None:
         raise AppError(ErrorCode.TOKENIZER_MISSING, path=file.path)
-    tokens, types = _tokens(file)
+    tokens, types = tokens_and_types(file, _TYPES)
     if kind == "gpt2" and pre == "qwen2":
         backend = _byte_level(file, tokens, types)
     elif kind == "llama" and file.metadata.get("tokenizer.ggml.add_space_prefix") is False:
@@ -70,19 +82,6 @@ def embedding_tokenizer(file: GgufFile) -> EmbeddingTokenizer:
     return EmbeddingTokenizer(backend, _around(file, "bos", len(tokens)), _around(file, "eos", len(tokens)))
 
 
-def _tokens(file: GgufFile) -> tuple[list[str], NDArray[np.int64]]:
-    tokens = file.metadata.get("tokenizer.ggml.tokens")
-    types = file.metadata.get("tokenizer.ggml.token_type")
-    if not isinstance(tokens, list) or not tokens:
-        raise _damaged(file, "no list of tokens")
-    if not isinstance(types, np.ndarray) or types.dtype.kind not in "iu" or len(types) != len(tokens):
-        raise _damaged(file, "no list of one type for each token")
-    numbers = types.astype(np.int64)
-    if not ((numbers >= _NORMAL) & (numbers <= _BYTE)).all():
-        raise _damaged(file, "an unknown type of token")
-    return tokens, numbers
-
-
 def _around(file: GgufFile, name: str, vocab_size: int) -> TokenId | None:
     """Return the id of `name` where the file wants one: no BOS unless it says so, EOS unless it says no.
 
@@ -90,29 +89,17 @@ def _around(file: GgufFile, name: str, vocab_size: int) -> TokenId | None:
     """
     said = file.metadata.get(f"tokenizer.ggml.add_{name}_token", name == "eos")
     if not isinstance(said, bool):
-        raise _damaged(file, f"add_{name}_token is neither true nor false")
+        raise damaged(file, f"add_{name}_token is neither true nor false")
     keys = ConfigKeys(file.path, "header", file.metadata)
     return TokenId(keys.integer(f"tokenizer.ggml.{name}_token_id", 0, vocab_size - 1)) if said else None
 
 
 def _byte_level(file: GgufFile, tokens: list[str], types: NDArray[np.int64]) -> Backend:
     """Return Qwen2's tokenizer (Qwen2Tokenizer in transformers)."""
-    vocabulary = _vocabulary(file, tokens, types, (_NORMAL, _USER_DEFINED))
-    texts = file.metadata.get("tokenizer.ggml.merges")
-    if not isinstance(texts, list):
-        raise _damaged(file, "no list of merges")
-    merges: list[tuple[str, str]] = []
-    for text in texts:
-        left, space, right = text.partition(" ")
-        if not space or left not in vocabulary or right not in vocabulary or left + right not in vocabulary:
-            raise _damaged(file, f"the merge {text[:40]!r} is not made of tokens")
-        merges.append((left, right))
-    backend = _backend(file, models.BPE(vocab=vocabulary, merges=merges))
-    split = pre_tokenizers.Split(Regex(QWEN2_EXPRESSION), "isolated")
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    # mypy: the stubs of `tokenizers` do not know that these are assignable.
+    vocabulary = _vocabulary(file, tokens, types, (NORMAL, USER_DEFINED))
+    model = models.BPE(vocab=vocabulary, merges=merges_of(file, vocabulary))
+    backend = backend_of(file, model, expression=QWEN2_EXPRESSION)
     backend.normalizer = normalizers.NFC()  # type: ignore[assignment]
-    backend.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])  # type: ignore[assignment]
     return backend
 
 
@@ -120,12 +107,12 @@ def _sentence_piece(file: GgufFile, tokens: list[str], types: NDArray[np.int64])
     """Return Gemma's tokenizer (GemmaTokenizer in transformers)."""
     keys = ConfigKeys(file.path, "header", file.metadata)
     unknown = tokens[keys.integer("tokenizer.ggml.unknown_token_id", 0, len(tokens) - 1)]
-    vocabulary = _vocabulary(file, tokens, types, (_NORMAL, _USER_DEFINED, _BYTE, _UNKNOWN))
+    vocabulary = _vocabulary(file, tokens, types, (NORMAL, USER_DEFINED, BYTE, UNKNOWN))
     if unknown not in vocabulary:
-        raise _damaged(file, "the unknown token has the type of another")
+        raise damaged(file, "the unknown token has the type of another")
     merges = _merges_of_scores(file, tokens, types)
     model = models.BPE(vocab=vocabulary, merges=merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
-    backend = _backend(file, model)
+    backend = backend_of(file, model)
     backend.normalizer = normalizers.Replace(" ", _SPACE)  # type: ignore[assignment]
     return backend
 
@@ -139,19 +126,19 @@ def _merges_of_scores(file: GgufFile, tokens: list[str], types: NDArray[np.int64
     """
     scores = file.metadata.get("tokenizer.ggml.scores")
     if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or len(scores) != len(tokens):
-        raise _damaged(file, "no list of one score for each token")
+        raise damaged(file, "no list of one score for each token")
     if not np.isfinite(scores).all():
-        raise _damaged(file, "a score that is no number")
-    ranks = np.where(types == _USER_DEFINED, np.inf, scores.astype(np.float64))
-    chosen = np.flatnonzero((types == _NORMAL) | (types == _USER_DEFINED))
+        raise damaged(file, "a score that is no number")
+    ranks = np.where(types == USER_DEFINED, np.inf, scores.astype(np.float64))
+    chosen = np.flatnonzero((types == NORMAL) | (types == USER_DEFINED))
     pieces = {tokens[i]: tokens[i] for i in chosen}  # to find one string of each text
     if sum(map(len, pieces)) > MAX_CHARS or max(map(len, pieces), default=0) > MAX_PIECE_CHARS:
-        raise _damaged(file, "tokens of too many characters")
+        raise damaged(file, "tokens of too many characters")
     merges: list[tuple[str, str]] = []
     for _, equals in groupby(sorted(chosen, key=lambda i: -ranks[i]), key=lambda i: float(ranks[i])):
         merges += _cuts((tokens[i] for i in equals), pieces, MAX_MERGES + 1 - len(merges))
         if len(merges) > MAX_MERGES:
-            raise _damaged(file, "tokens that are made of each other in too many ways")
+            raise damaged(file, "tokens that are made of each other in too many ways")
     return merges
 
 
@@ -173,25 +160,14 @@ def _vocabulary(file: GgufFile, tokens: list[str], types: NDArray[np.int64], wan
     chosen = np.flatnonzero(np.isin(types, wanted))
     vocabulary = {tokens[i]: int(i) for i in chosen}
     if len(vocabulary) != len(chosen) or not vocabulary:
-        raise _damaged(file, "two tokens of the same text, or none at all")
+        raise damaged(file, "two tokens of the same text, or none at all")
     return vocabulary
-
-
-def _backend(file: GgufFile, model: models.BPE) -> Backend:
-    try:
-        return Backend(model)
-    except Exception as exc:
-        raise _damaged(file, str(exc)[:200]) from exc
 
 
 def _add_user_defined(file: GgufFile, backend: Backend, tokens: list[str], types: NDArray[np.int64]) -> None:
     """Have the tokens found first that stand for their own text, as runs of line ends in Gemma do."""
-    texts = [tokens[i] for i in np.flatnonzero(types == _USER_DEFINED)]
+    texts = [tokens[i] for i in np.flatnonzero(types == USER_DEFINED)]
     if len(texts) > MAX_USER_DEFINED or "" in texts:
-        raise _damaged(file, "an added token without a text, or too many of them")
+        raise damaged(file, "an added token without a text, or too many of them")
     # All of them are in the vocabulary and keep their ids. In one go: each call builds the search for them anew.
     backend.add_tokens([AddedToken(text, special=False, normalized=False) for text in texts])
-
-
-def _damaged(file: GgufFile, reason: str) -> AppError:
-    return AppError(ErrorCode.TOKENIZER_DAMAGED, path=file.path, reason=reason)

@@ -17,14 +17,10 @@ from tokenizers import Tokenizer as _Backend
 from core.errors import AppError, ErrorCode
 from core.inference.config import ModelConfig, TokenId, parse_json_object
 from core.inference.templates import ChatTemplate, choose_template
+from core.inference.tokenizer_file import FILE_NAME, read_backend
 
-FILE_NAME = "tokenizer.json"
-MAX_FILE_BYTES = 64 << 20  # the largest published vocabularies (262,144 entries) take about 33 MB
 MAX_TEMPLATE_BYTES = 1 << 20
 
-# SentencePiece's normaliser and WordPiece's prefix: no byte-level vocabulary has them, and damaged ones make the
-# library panic, which prints by itself. A quote inside a JSON string is escaped, so no token can look like this.
-_FOREIGN = re.compile(rb'"type"\s*:\s*"Precompiled"|"continuing_subword_prefix"\s*:\s*"[^"]')
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PROBE = "Aa 0\n\tGröße 今日は 🚀"
 
@@ -82,7 +78,7 @@ class Tokenizer:
             AppError: TOKENIZER_MISSING, or TOKENIZER_DAMAGED when it is no byte-level BPE that fits `config`.
         """
         path = directory / FILE_NAME
-        backend = _parse(_read_capped(path), path)
+        backend = read_backend(path, config.vocab_size)
         specials = frozenset(token.content for token in backend.get_added_tokens_decoder().values() if token.special)
         template = choose_template(config.model_type, _template_text(directory), specials)
         adds_bos = template.needs_bos or _adds_bos(backend, config)
@@ -208,37 +204,6 @@ def _expression_of(token: AddedToken) -> str:
     return f"{left}({re.escape(token.content)}){right}"
 
 
-def _read_capped(path: Path) -> bytes:
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device would block
-            raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason="not a file")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise AppError(ErrorCode.TOKENIZER_MISSING, path=path) from exc
-    except OSError as exc:
-        raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=exc.strerror or str(exc)) from exc
-    if len(data) > MAX_FILE_BYTES:
-        raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=f"larger than {MAX_FILE_BYTES >> 20} MiB")
-    return data
-
-
-def _parse(data: bytes, path: Path) -> _Backend:
-    if _FOREIGN.search(data):
-        raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason="not a byte-level BPE vocabulary")
-    try:
-        backend = _Backend.from_buffer(data)
-    except BaseException as exc:
-        # A panic of the Rust library is a BaseException of its own; everything else of that kind is not ours to catch.
-        if not isinstance(exc, Exception) and type(exc).__name__ != "PanicException":
-            raise
-        reason = str(exc).splitlines()[0][:200] if str(exc) else type(exc).__name__
-        raise AppError(ErrorCode.TOKENIZER_DAMAGED, path=path, reason=reason) from exc
-    if getattr(backend.model, "dropout", None) is not None:
-        backend.model.dropout = None  # BPE dropout is for training: it would make encoding random
-    return backend
-
-
 def _adds_bos(backend: _Backend, config: ModelConfig) -> bool:
     """Tell whether the tokenizer itself puts BOS in front of a text."""
     try:
@@ -272,6 +237,8 @@ def _misfit(backend: _Backend, tokenizer: Tokenizer, config: ModelConfig) -> str
     vocabulary = backend.get_vocab(with_added_tokens=True)
     if not vocabulary or max(vocabulary.values()) >= config.vocab_size:
         return f"{len(vocabulary)} tokens for a model of {config.vocab_size}"
+    if len(set(vocabulary.values())) < len(vocabulary):
+        return "two tokens have the same id"
     if backend.id_to_token(config.bos_token_id) is None:
         return f"no token with the id {config.bos_token_id} that config.json names as bos"
     if not any(backend.id_to_token(token_id) is not None for token_id in config.stop_ids):

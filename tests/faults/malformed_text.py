@@ -118,6 +118,12 @@ def _config_bytes(file: str) -> Iterator[Case]:
         yield file_case(f"{stem}-cut-{part}", file, lambda data, part=part: data[: len(data) * part // 8], file)  # type: ignore[misc]
 
 
+def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    """Return `data`, in which `old` must be, with `new` in its first place."""
+    assert old in data
+    return data.replace(old, new, 1)
+
+
 def _tokenizers() -> Iterator[Case]:
     file = "tokenizer.json"
     for shown, content in {
@@ -135,6 +141,17 @@ def _tokenizers() -> Iterator[Case]:
             f"tokenizer-cut-{part}", file, lambda data, part=part: data[: len(data) * part // 8], "tokenizer"
         )  # type: ignore[misc]
 
+    name = b'"added_tokens"'
+    for shown, changed in {
+        "hidden": (name, b'"added\\u005ftokens"'),
+        "listed-twice": (name, b'"added_tokens": [], "added_tokens"'),
+        "brackets": (name + b": [", name + b": [" + b"[" * (3 << 20)),
+        "spaces": (name + b": [", name + b": [" + b" " * (3 << 20)),
+    }.items():
+        yield file_case(
+            f"tokenizer-added-{shown}", file, lambda data, changed=changed: replaced(data, *changed), "tokenizer"
+        )  # type: ignore[misc]
+
     def too_large(directory: Path) -> Path:
         path = tiny_model().write(directory / "model") / file
         os.truncate(path, (64 << 20) + 1)  # sparse
@@ -149,6 +166,13 @@ def _tokenizer_values() -> Iterator[Case]:
 
     def vocabulary(change: Callable[[dict[str, int]], object]) -> Callable[[dict[str, Any]], object]:
         return lambda parsed: change(parsed["model"]["vocab"])
+
+    def added(token_id: int, text: str) -> dict[str, Any]:
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        return {"id": token_id, "content": text, "special": True, **flags}
+
+    def nested(depth: int) -> list[Any]:
+        return [nested(depth - 1)] if depth else []
 
     edits: dict[str, Callable[[dict[str, Any]], object]] = {
         "wordpiece": model(type="WordPiece", unk_token="[UNK]"),
@@ -182,8 +206,34 @@ def _tokenizer_values() -> Iterator[Case]:
         "bad-charsmap": lambda parsed: parsed.update(
             normalizer={"type": "Precompiled", "precompiled_charsmap": "////"}
         ),
+        "two-texts-of-one-id": vocabulary(lambda vocab: vocab.update(A=vocab["B"])),
+        "id-missing-below-added": vocabulary(lambda vocab: vocab.pop(max(vocab, key=lambda text: vocab[text]))),
+        "vocabulary-huge": vocabulary(lambda vocab: vocab.update({f"<{i}>": 496 + i for i in range(200_000)})),
+        "text-huge": vocabulary(lambda vocab: vocab.update({"A" * (8 << 20): 495})),
         "added-overflow": lambda parsed: parsed["added_tokens"][-1].update(id=1 << 32),
         "added-negative": lambda parsed: parsed["added_tokens"][-1].update(id=-1),
+        "added-huge": lambda parsed: parsed["added_tokens"][-1].update(id=(1 << 32) - 1),
+        "added-endless": lambda parsed: parsed["added_tokens"][-1].update(id=10**400),
+        "added-beyond": lambda parsed: parsed["added_tokens"][-1].update(id=512),
+        "added-fraction": lambda parsed: parsed["added_tokens"][-1].update(id=511.0),
+        "added-true": lambda parsed: parsed["added_tokens"][1].update(id=True),
+        "added-text-id": lambda parsed: parsed["added_tokens"][-1].update(id="511"),
+        "added-no-id": lambda parsed: parsed["added_tokens"][0].pop("id"),
+        "added-same-id": lambda parsed: parsed["added_tokens"][-1].update(id=510),
+        "added-id-of-a-word": lambda parsed: parsed["added_tokens"][-1].update(id=7),
+        "added-same-text": lambda parsed: parsed["added_tokens"][-1].update(
+            content=parsed["added_tokens"][-2]["content"]
+        ),
+        "added-gap": lambda parsed: parsed["added_tokens"].pop(3),
+        "added-reversed": lambda parsed: parsed["added_tokens"].reverse(),
+        "added-once-more": lambda parsed: parsed["added_tokens"].append(added(512, "<more>")),
+        "added-far-away": lambda parsed: parsed["added_tokens"].append(added(1 << 31, "<far>")),
+        "added-many": lambda parsed: parsed["added_tokens"].extend(added(511, f"<{i}>") for i in range(20_000)),
+        "added-empty": lambda parsed: parsed["added_tokens"][0].update(content=""),
+        "added-long": lambda parsed: parsed["added_tokens"][0].update(content="<" * 300),
+        "added-huge-text": lambda parsed: parsed["added_tokens"][0].update(content="<" * (8 << 20)),
+        "added-numbers": lambda parsed: parsed.update(added_tokens=list(range(496, 512))),
+        "added-deep": lambda parsed: parsed["added_tokens"].append(nested(900)),
         "added-no-text": lambda parsed: parsed["added_tokens"][0].pop("content"),
         "added-not-list": lambda parsed: parsed.update(added_tokens={"a": 1}),
         "no-specials": lambda parsed: parsed.update(added_tokens=[]),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
 
 from core.errors import AppError, ErrorCode
-from core.inference import tokenizer as tokenizer_module
+from core.inference import tokenizer_file
 from core.inference.config import ModelConfig, TokenId, load_config
 from core.inference.tokenizer import StreamDecoder, Tokenizer
 
@@ -348,8 +348,49 @@ def test_a_truncated_file_is_damaged(share: float, model_dir: Path, tmp_path: Pa
     assert refusal(tmp_path, config).code is ErrorCode.TOKENIZER_DAMAGED
 
 
+ADDED_EDITS: dict[str, Callable[[list[dict[str, Any]]], object]] = {
+    "a gap": lambda tokens: tokens.pop(3),
+    "another order": lambda tokens: tokens.reverse(),
+    "an id twice": lambda tokens: tokens[5].update(id=497),
+    "the id of a word": lambda tokens: tokens[5].update(id=20),
+    "a text twice": lambda tokens: tokens[5].update(content=tokens[4]["content"]),
+    "an id past the vocabulary": lambda tokens: tokens[15].update(id=512),
+    "a huge id": lambda tokens: tokens[15].update(id=(1 << 32) - 1),
+    "an id below 0": lambda tokens: tokens[15].update(id=-1),
+    "an id of another type": lambda tokens: tokens[15].update(id=511.0),
+    "a long text": lambda tokens: tokens[15].update(content="<" * 257),
+    "too many": lambda tokens: tokens.extend(added_token(f"<{i}>", 511) for i in range(9000)),
+}
+
+
+@pytest.mark.parametrize("edit", ADDED_EDITS.values(), ids=ADDED_EDITS)
+def test_added_tokens_have_the_ids_of_the_file_or_are_refused(
+    edit: Callable[[list[dict[str, Any]]], object], model_dir: Path, tmp_path: Path, config: ModelConfig
+) -> None:
+    """The library numbers them by their order and would run the model with other ids than the file says."""
+    parsed = json.loads((model_dir / "tokenizer.json").read_bytes())
+    edit(parsed["added_tokens"])
+    (tmp_path / "tokenizer.json").write_text(json.dumps(parsed))
+    assert refusal(tmp_path, config).code is ErrorCode.TOKENIZER_DAMAGED
+
+
+@pytest.mark.parametrize(
+    "name", [b'"added\\u005ftokens"', b'"\\u0061dded_tokens"', b'"added_tokens": [], "added_tokens"']
+)
+def test_a_list_of_added_tokens_cannot_hide(name: bytes, model_dir: Path, tmp_path: Path, config: ModelConfig) -> None:
+    data = (model_dir / "tokenizer.json").read_bytes()
+    (tmp_path / "tokenizer.json").write_bytes(data.replace(b'"added_tokens"', name))
+    assert refusal(tmp_path, config).code is ErrorCode.TOKENIZER_DAMAGED
+
+
+def test_a_token_that_looks_like_an_escape_is_none(edited: Callable[..., Tokenizer]) -> None:
+    """A backslash before u0061 in the vocabulary, written with two backslashes."""
+    tokenizer = edited(lambda data: data["added_tokens"].append(added_token("\\u0061", 512)), vocab_size=513)
+    assert tokenizer.decode([TokenId(512)]) == "\\u0061"
+
+
 def test_a_huge_file_is_refused_unread(tmp_path: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "MAX_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr(tokenizer_file, "MAX_FILE_BYTES", 1 << 20)
     with (tmp_path / "tokenizer.json").open("wb") as file:
         file.truncate(1 << 40)  # sparse
     error = refusal(tmp_path, config)
