@@ -10,7 +10,7 @@ code 1 (weight 0).
 """
 
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from cython_kernels import transformer as _c
 
 BLOCK_ROWS = 64
+GROUP_COLS = (128, 256)  # columns that share a factor, where the factor is not that of a whole matrix
 KV_BLOCK = 16  # positions that share one transposed block of keys
 
 Activation = Literal["relu2", "silu"]
@@ -56,16 +57,24 @@ class TernaryMatrix:
     """Packed weights in layout A1: y[row] = block_scales[row // 64] / activation_scale * sum_k w[row, k] x[k].
 
     lines: uint8 (n_blocks, cols / 4, 64), 64-byte aligned. block_scales: float32 (n_blocks,), always multiplied.
+    group_scales: None, or float32 (n_blocks, cols / group_cols, 64) for the blocks whose block_scales is 0: there the
+    factor belongs to a row and a group of columns; what is added in which order is in src/grouped.h.
     """
 
     lines: NDArray[np.uint8]
     block_scales: NDArray[np.float32]
     cols: int
+    group_scales: NDArray[np.float32] | None = None
 
     @property
     def n_blocks(self) -> int:
         """Blocks of 64 rows."""
         return int(self.lines.shape[0])
+
+    @property
+    def group_cols(self) -> int:
+        """Columns that share a factor; all of them where no block has group_scales."""
+        return self.cols if self.group_scales is None else self.cols // int(self.group_scales.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +148,21 @@ def new_ternary(rows: int, cols: int) -> TernaryMatrix:
     return TernaryMatrix(lines, np.ones(n_blocks, np.float32), cols)  # type: ignore[arg-type]
 
 
+def with_groups(matrix: TernaryMatrix, group_cols: int) -> TernaryMatrix:
+    """Return `matrix`, made able to hold a factor for each row and each `group_cols` columns (of GROUP_COLS)."""
+    if matrix.group_scales is not None and matrix.group_cols == group_cols:
+        return matrix
+    if matrix.group_scales is not None or group_cols not in GROUP_COLS or matrix.cols % group_cols:
+        raise ValueError(f"groups of {group_cols} columns in a matrix of {matrix.cols}")
+    scales = aligned_zeros((matrix.n_blocks, matrix.cols // group_cols, BLOCK_ROWS), np.float32)
+    return replace(matrix, group_scales=scales)  # type: ignore[arg-type]
+
+
 def pack(
     matrix: TernaryMatrix,
     source: NDArray[np.uint8],
     rows: int,
-    scale: float,
+    scale: float | NDArray[np.float32],
     *,
     first_block: int = 0,
     block_step: int = 1,
@@ -153,6 +172,7 @@ def pack(
     source: uint8 (source_rows, cols), rows % source_rows == 0, at most 4 planes: row r is bits 2p..2p+1 of
     source[r % source_rows] with p = r // source_rows. So a byte a code (source_rows == rows) and the packed
     safetensors layout (source_rows == rows / 4) are read alike.
+    scale: of all these rows; or float32 (rows, cols / matrix.group_cols), after with_groups().
 
     Returns:
         False when some code is 3, which is no ternary weight; the matrix is then unusable.
@@ -166,8 +186,19 @@ def pack(
     n_blocks = padded_rows(rows) // BLOCK_ROWS
     if first_block < 0 or block_step < 1 or first_block + (n_blocks - 1) * block_step >= matrix.n_blocks:
         raise ValueError("blocks reach past the matrix")
-    matrix.block_scales[first_block : first_block + n_blocks * block_step : block_step] = scale
+    blocks = slice(first_block, first_block + n_blocks * block_step, block_step)
+    if isinstance(scale, np.ndarray):
+        _set_group_scales(matrix, scale, rows, blocks)
+    matrix.block_scales[blocks] = 0 if isinstance(scale, np.ndarray) else scale
     return bool(_c.pack(matrix.lines, source, rows, first_block, block_step))
+
+
+def _set_group_scales(matrix: TernaryMatrix, scales: NDArray[np.float32], rows: int, blocks: slice) -> None:
+    if matrix.group_scales is None or scales.shape != (rows, matrix.group_scales.shape[1]):
+        raise ValueError(f"factors {scales.shape} for {rows} rows")
+    padded = np.zeros((padded_rows(rows), scales.shape[1]), np.float32)
+    padded[:rows] = scales
+    matrix.group_scales[blocks] = padded.reshape(-1, BLOCK_ROWS, scales.shape[1]).swapaxes(1, 2)
 
 
 def new_kv(shape: Shape) -> KVArrays:
@@ -211,6 +242,24 @@ def ternary_sums(matrix: TernaryMatrix, x: NDArray[np.int8], kernels: str) -> ND
     sums = np.empty((x.shape[0], matrix.n_blocks * BLOCK_ROWS), np.int32)
     _c.ternary_sums(kernels, matrix.lines, x, np.empty(x.size, np.int8), sums)
     return sums
+
+
+def ternary_values(
+    matrix: TernaryMatrix, x: NDArray[np.int8], scales: NDArray[np.float32], kernels: str
+) -> NDArray[np.float32]:
+    """Return float32 (n, rows padded to 64), what a forward pass makes of one linear by itself.
+
+    x: int8 (n, cols), n >= 1; scales: float32 (n,), the factors that x was quantised with.
+    """
+    n = x.shape[0]
+    if x.dtype != np.int8 or x.ndim != 2 or n < 1 or x.shape[1] != matrix.cols or not x.flags.c_contiguous:
+        raise ValueError(f"x must be a contiguous int8 (n, {matrix.cols})")
+    _expect("scales", scales, np.float32, (n,))
+    _expect_ternary("matrix", matrix, matrix.n_blocks * BLOCK_ROWS, matrix.cols)
+    values = np.empty((n, matrix.n_blocks * BLOCK_ROWS), np.float32)
+    sums = np.empty(4 * (matrix.cols // matrix.group_cols), np.int32)
+    _c.ternary_values(kernels, matrix, x, scales, np.empty(x.size, np.int8), sums, values)
+    return values
 
 
 def sequential_read_gb_per_s(n_threads: int, data: NDArray[np.generic] | None = None) -> float:
@@ -318,5 +367,9 @@ def _expect(name: str, array: NDArray[np.generic], dtype: DTypeLike, shape: tupl
 def _expect_ternary(name: str, matrix: TernaryMatrix, rows: int, cols: int) -> None:
     _expect(name, matrix.lines, np.uint8, (rows // BLOCK_ROWS, cols // 4, 64))
     _expect(name + " scales", matrix.block_scales, np.float32, (rows // BLOCK_ROWS,))
+    if matrix.group_scales is not None:
+        if matrix.group_scales.ndim != 3 or cols not in [matrix.group_scales.shape[1] * size for size in GROUP_COLS]:
+            raise ValueError(f"{name} has groups of columns of another size than {GROUP_COLS}")
+        _expect(name + " scales", matrix.group_scales, np.float32, (rows // BLOCK_ROWS, cols // matrix.group_cols, 64))
     if matrix.cols != cols or matrix.lines.ctypes.data % 64:
         raise ValueError(f"{name} has the wrong number of columns or is not 64-byte aligned")

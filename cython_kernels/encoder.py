@@ -162,6 +162,8 @@ def _check_projections(shape: EncoderShape, layer: EncoderLayer) -> None:
         _expect(name + " norm", projection.norm, np.float32, (cols,))
         _expect(name, matrix.lines, np.uint8, (n_blocks, cols // 4, 64))
         _expect(name + " scales", matrix.block_scales, np.float32, (n_blocks,))
+        if matrix.group_scales is not None:
+            raise ValueError(f"{name} has factors for groups of columns")
         if matrix.cols != cols or matrix.lines.ctypes.data % 64:
             raise ValueError(f"{name} has the wrong number of columns or is not 64-byte aligned")
 

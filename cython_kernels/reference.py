@@ -48,10 +48,25 @@ class Linear:
         # exact in float32: |sum| <= 128 * 65536 < 2^24
         self._weights = unpack(matrix).astype(np.float32)
         self._scales = np.repeat(matrix.block_scales, 64)
+        self._group_cols = matrix.group_cols
+        self._group_scales = None  # (groups, rows); 0 for rows that have one factor alone
+        if matrix.group_scales is not None:
+            own = matrix.group_scales.swapaxes(0, 1).reshape(-1, len(self._scales))
+            self._group_scales = np.where(self._scales == 0, own, np.float32(0))
 
     def apply(self, x: NDArray[np.int8], scale: Floats) -> Floats:
         """Return float32 (n, rows) for int8 inputs (n, cols) with scales (n, 1)."""
-        return (x.astype(np.float32) @ self._weights.T) * (self._scales / scale)
+        y: Floats = (x.astype(np.float32) @ self._weights.T) * (self._scales / scale)
+        return y if self._group_scales is None else y + self._of_groups(x) / scale
+
+    def _of_groups(self, x: NDArray[np.int8]) -> Floats:
+        """Return the sum over groups of columns, in their order, of an exact sum times its factors."""
+        assert self._group_scales is not None
+        y = np.zeros((len(x), len(self._scales)), np.float32)
+        for group, factors in enumerate(self._group_scales):
+            cols = slice(group * self._group_cols, (group + 1) * self._group_cols)
+            y = y + (x[:, cols].astype(np.float32) @ self._weights[:, cols].T) * factors
+        return y
 
     def __call__(self, x: Floats) -> Floats:
         """Quantise float32 inputs (n, cols), then apply()."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cython_kernels import KVArrays, ModelWeights, Shape
+from cython_kernels import KVArrays, ModelWeights, Shape, TernaryMatrix
 from cython_kernels.encoder import EncoderShape, EncoderWeights
 
 def kernel_sets() -> list[str]: ...
@@ -14,6 +14,15 @@ def ternary_sums(
     x: NDArray[np.int8],
     scratch: NDArray[np.int8],
     sums: NDArray[np.int32],
+) -> None: ...
+def ternary_values(
+    kernels: str,
+    matrix: TernaryMatrix,
+    x: NDArray[np.int8],
+    scales: NDArray[np.float32],
+    scratch: NDArray[np.int8],
+    group_sums: NDArray[np.int32],
+    values: NDArray[np.float32],
 ) -> None: ...
 def sequential_read(data: NDArray[np.generic], n_threads: int, rounds: int) -> float: ...
 

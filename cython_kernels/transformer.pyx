@@ -31,6 +31,8 @@ cdef extern from "forward.h" nogil:
         const float *block_scales
         int n_blocks
         int n_lines
+        const float *group_scales
+        int group_lines
 
     ctypedef struct tern_layer:
         tern_matrix qkv
@@ -72,6 +74,11 @@ cdef extern from "forward.h" nogil:
     void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_blocks, int n_lines,
                            const int8_t *x, int n, int8_t *scratch, int32_t *sums)
     double tern_sequential_read(const uint8_t *bytes, size_t n, int n_threads, int rounds)
+
+
+cdef extern from "grouped.h" nogil:
+    void tern_ternary_values(const tern_kernels *k, const tern_matrix *m, const int8_t *x, const float *scales, int n,
+                             int8_t *scratch, int32_t *group_sums, float *values)
 
 
 cdef extern from "encoder.h" nogil:
@@ -155,6 +162,20 @@ def ternary_sums(str kernels, const uint8_t[:, :, ::1] lines, const int8_t[:, ::
         tern_ternary_sums(found, &lines[0, 0, 0], n_blocks, n_lines, &x[0, 0], n, &scratch[0], &sums[0, 0])
 
 
+def ternary_values(str kernels, matrix, const int8_t[:, ::1] x, const float[::1] scales, int8_t[::1] scratch,
+                   int32_t[::1] group_sums, float[:, ::1] values):
+    """One linear by itself, as floats."""
+    name = kernels.encode("ascii")
+    cdef const tern_kernels *found = tern_find_kernels(name)
+    if found == NULL:
+        raise ValueError(kernels)
+    cdef tern_matrix m
+    _matrix(&m, matrix)
+    cdef int n = <int>x.shape[0]
+    with nogil:
+        tern_ternary_values(found, &m, &x[0, 0], &scales[0], n, &scratch[0], &group_sums[0], &values[0, 0])
+
+
 def sequential_read(const uint8_t[::1] data, int n_threads, int rounds):
     """1e9 bytes a second of a plain read; the number of bytes is a multiple of 64."""
     cdef double seconds
@@ -185,6 +206,8 @@ cdef int _matrix(tern_matrix *to, source) except -1:
     to.n_blocks = <int>lines.shape[0]
     to.n_lines = <int>lines.shape[1]
     to.block_scales = _floats(source.block_scales)
+    to.group_scales = _floats(source.group_scales)
+    to.group_lines = 0 if source.group_scales is None else <int>(source.group_cols // 4)
     return 0
 
 

@@ -23,6 +23,7 @@ from cython_kernels import (
     new_ternary,
     pack,
     padded_rows,
+    with_groups,
 )
 
 PROGRESS_BYTES = 4 << 20  # between two LoadProgress events
@@ -38,10 +39,11 @@ class WeightSource(Protocol):
     def floats(self, name: str) -> NDArray[np.float32]:
         """Return a vector."""
 
-    def ternary(self, name: str) -> tuple[NDArray[np.uint8], float]:
+    def ternary(self, name: str) -> tuple[NDArray[np.uint8], float | NDArray[np.float32]]:
         """Return the codes of a projection as `cython_kernels.pack` reads them, and the factor of its weights.
 
-        The codes are valid until the next call; code 3 is not yet refused.
+        The factor is one number, or float32 (rows, groups of columns). The codes are valid until the next call; code 3
+        is not yet refused.
         """
 
     def damaged(self, part: str, reason: str) -> AppError:
@@ -96,16 +98,16 @@ def _layer(source: WeightSource, prefix: str, config: ModelConfig, shape: Shape)
     q, kv, inner = shape.q_rows // BLOCK_ROWS, shape.kv_rows // BLOCK_ROWS, padded_rows(shape.intermediate)
     heads, kv_heads = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
     qkv = new_ternary(shape.q_rows + 2 * shape.kv_rows, shape.hidden)
-    _pack(source, qkv, _Part(f"{prefix}self_attn.q_proj", heads, 0))
-    _pack(source, qkv, _Part(f"{prefix}self_attn.k_proj", kv_heads, q))
-    _pack(source, qkv, _Part(f"{prefix}self_attn.v_proj", kv_heads, q + kv))
+    qkv = _packed(source, qkv, _Part(f"{prefix}self_attn.q_proj", heads, 0))
+    qkv = _packed(source, qkv, _Part(f"{prefix}self_attn.k_proj", kv_heads, q))
+    qkv = _packed(source, qkv, _Part(f"{prefix}self_attn.v_proj", kv_heads, q + kv))
     o = new_ternary(shape.hidden, heads)
-    _pack(source, o, _Part(f"{prefix}self_attn.o_proj", shape.hidden, 0))
+    o = _packed(source, o, _Part(f"{prefix}self_attn.o_proj", shape.hidden, 0))
     gate_up = new_ternary(2 * inner, shape.hidden)
-    _pack(source, gate_up, _Part(f"{prefix}mlp.gate_proj", shape.intermediate, 0, 2))
-    _pack(source, gate_up, _Part(f"{prefix}mlp.up_proj", shape.intermediate, 1, 2))
+    gate_up = _packed(source, gate_up, _Part(f"{prefix}mlp.gate_proj", shape.intermediate, 0, 2))
+    gate_up = _packed(source, gate_up, _Part(f"{prefix}mlp.up_proj", shape.intermediate, 1, 2))
     down = new_ternary(shape.hidden, shape.intermediate)
-    _pack(source, down, _Part(f"{prefix}mlp.down_proj", shape.hidden, 0))
+    down = _packed(source, down, _Part(f"{prefix}mlp.down_proj", shape.hidden, 0))
     return LayerWeights(
         qkv=qkv,
         o=o,
@@ -118,10 +120,14 @@ def _layer(source: WeightSource, prefix: str, config: ModelConfig, shape: Shape)
     )
 
 
-def _pack(source: WeightSource, matrix: TernaryMatrix, part: _Part) -> None:
+def _packed(source: WeightSource, matrix: TernaryMatrix, part: _Part) -> TernaryMatrix:
+    """Return `matrix` with one more part in it."""
     codes, scale = source.ternary(part.name)
+    if isinstance(scale, np.ndarray):
+        matrix = with_groups(matrix, matrix.cols // scale.shape[1])
     if not pack(matrix, codes, part.rows, scale, first_block=part.first_block, block_step=part.block_step):
         raise source.damaged(f"{part.name}.weight", "code 3")
+    return matrix
 
 
 def rope_tables(theta: float, head_dim: int, n_positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

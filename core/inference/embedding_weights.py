@@ -6,22 +6,21 @@ the container's bytes, the layouts of tensor types or what is computed.
 """
 
 from dataclasses import dataclass
-from math import isfinite, prod
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit
 from core.inference.assembly import CHUNK_VALUES, LoadMeter, rope_tables
 from core.inference.embedding_config import EmbeddingConfig
 from core.inference.gguf import GgufFile
-from core.inference.ternary_formats import FLOAT_DECODERS, I2S_BLOCK, decode_i2s, i2s_scale
+from core.inference.gguf_tensors import NORM_TYPES, TernaryReader, check_expected, finite_floats, read_vector
+from core.inference.ternary_formats import FLOAT_DECODERS
 from cython_kernels import aligned_zeros, new_ternary, pack
 from cython_kernels.encoder import EncoderLayer, EncoderShape, EncoderWeights, Projection
 
-NORM_TYPES = ("F16", "F32", "BF16")
-_TAIL_BYTES = 32  # behind the codes of an i2_s tensor, with the scale
+_PROJECTION_TYPES = ("I2_S",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,49 @@ def load_embedding_weights(
         AppError: MODEL_INCOMPLETE, MODEL_DAMAGED, MODEL_UNSUPPORTED.
         Interrupted: `cancel` was cancelled.
     """
-    _check_tensors(file, config)
+    check_embedding_tensors(file, config)
     reader = _Reader(file, config, LoadMeter(file.tensor_bytes, cancel, emit))
     rows = reader.rows("token_embd.weight")
     tables = {theta: rope_tables(theta, config.head_dim, config.max_tokens) for theta in set(config.thetas)}
     layers = tuple(_layer(reader, config, i, tables[config.thetas[i]]) for i in range(config.n_layers))
     return rows, EncoderWeights(layers, reader.floats("output_norm.weight"))
+
+
+def is_embedding_file(file: GgufFile) -> bool:
+    """Tell whether `file` is one of these models at all, by its architecture and the norms before its projections."""
+    known = file.metadata.get("general.architecture") in ("qwen3", "gemma3")
+    return known and "blk.0.attn_q_norm_in.weight" in file.tensors
+
+
+def count_parameters(config: EmbeddingConfig) -> int:
+    """Return the number of weights."""
+    return sum(prod(shape) for _, shape in _expected(config).values())
+
+
+def check_embedding_values(file: GgufFile, config: EmbeddingConfig, cancel: CancelToken, emit: Emit) -> None:
+    """Read every tensor as loading does, keeping none; emits LoadProgress. `check_embedding_tensors` must have passed.
+
+    Raises:
+        AppError: MODEL_DAMAGED.
+        Interrupted: `cancel` was cancelled.
+    """
+    reader = _Reader(file, config, LoadMeter(file.tensor_bytes, cancel, emit))
+    for name, (types, shape) in _expected(config).items():
+        if types == _PROJECTION_TYPES:
+            reader.codes(name)
+        elif len(shape) == 1:
+            reader.floats(name)
+        else:
+            reader.read_rows(name, None)
+
+
+def check_embedding_tensors(file: GgufFile, config: EmbeddingConfig) -> None:
+    """Compare names, types and shapes with what the header promises.
+
+    Raises:
+        AppError: MODEL_INCOMPLETE, MODEL_DAMAGED, MODEL_UNSUPPORTED.
+    """
+    check_expected(file, _expected(config))
 
 
 def _projections(config: EmbeddingConfig) -> dict[str, tuple[int, int]]:
@@ -105,25 +141,10 @@ def _expected(config: EmbeddingConfig) -> dict[str, tuple[tuple[str, ...], tuple
     }
     for layer in range(config.n_layers):
         expected |= {f"blk.{layer}.{name}.weight": (NORM_TYPES, (size,)) for name, size in norms.items()}
-        expected |= {f"blk.{layer}.{name}.weight": (("I2_S",), size) for name, size in _projections(config).items()}
+        expected |= {
+            f"blk.{layer}.{name}.weight": (_PROJECTION_TYPES, size) for name, size in _projections(config).items()
+        }
     return expected
-
-
-def _check_tensors(file: GgufFile, config: EmbeddingConfig) -> None:
-    """Compare names, types and shapes with what the header promises."""
-    expected = _expected(config)
-    for name, (types, shape) in expected.items():
-        tensor = file.tensors.get(name)
-        if tensor is None:
-            raise AppError(ErrorCode.MODEL_INCOMPLETE, path=file.path, missing=name)
-        if tensor.shape != shape:
-            raise file.damaged(name, f"shape {tensor.shape} instead of {shape}")
-        if tensor.kind.name not in types:
-            raise file.unsupported(f"{name} is {tensor.kind.name}")
-        if tensor.kind.name == "I2_S" and shape[-1] % I2S_BLOCK:
-            raise file.unsupported(f"{name} is I2_S with rows of {shape[-1]} weights, no multiple of {I2S_BLOCK}")
-    for name in file.tensors.keys() - expected.keys():
-        raise file.unsupported(f"unknown tensor {name}")
 
 
 def _layer(
@@ -155,52 +176,50 @@ def _layer(
 
 
 class _Reader:
-    """Checked values of one file's tensors. Keeps scratch memory of the largest projection."""
+    """Checked values of one file's tensors."""
 
     def __init__(self, file: GgufFile, config: EmbeddingConfig, meter: LoadMeter) -> None:
         self._file = file
         self._config = config
         self._meter = meter
-        self._codes = np.empty(max(rows * cols for rows, cols in _projections(config).values()), np.uint8)
-        self._raw = np.empty(len(self._codes) // 4 + _TAIL_BYTES, np.uint8)
+        names = [name for name, (types, _) in _expected(config).items() if types == _PROJECTION_TYPES]
+        self._ternary = TernaryReader(file, [file.tensors[name] for name in names], meter.on_slice)
 
     def rows(self, name: str) -> TokenRows:
         """Return the embedding as it is stored; finite."""
         tensor = self._file.tensors[name]
-        row_bytes = tensor.n_bytes // tensor.shape[0]
-        raw: NDArray[np.uint8] = aligned_zeros((tensor.shape[0], row_bytes), np.uint8)  # type: ignore[assignment]
-        step = max(CHUNK_VALUES // tensor.shape[1], 1)
-        for first in range(0, tensor.shape[0], step):
-            part = raw[first : first + step].reshape(-1)
-            self._file.read_into(tensor, part, self._meter.on_slice, offset=first * row_bytes)
-            self._finite(name, tensor.kind.name, part)
+        shape = (tensor.shape[0], tensor.n_bytes // tensor.shape[0])
+        raw: NDArray[np.uint8] = aligned_zeros(shape, np.uint8)  # type: ignore[assignment]
+        self.read_rows(name, raw)
         return TokenRows(raw, tensor.kind.name, self._config.embedding_scale)
+
+    def read_rows(self, name: str, target: NDArray[np.uint8] | None) -> None:
+        """Read a matrix as it is stored into `target`, (rows, bytes of a row), or only look at it; finite."""
+        tensor = self._file.tensors[name]
+        rows, row_bytes = tensor.shape[0], tensor.n_bytes // tensor.shape[0]
+        step = max(CHUNK_VALUES // tensor.shape[1], 1)
+        scratch = np.empty((step if target is None else 0, row_bytes), np.uint8)
+        for first in range(0, rows, step):
+            n = min(step, rows - first)
+            part = (scratch[:n] if target is None else target[first : first + n]).reshape(-1)
+            self._file.read_into(tensor, part, self._meter.on_slice, offset=first * row_bytes)
+            finite_floats(self._file, tensor, part)
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """Return a vector as float32; finite."""
-        tensor = self._file.tensors[name]
-        raw = np.empty(tensor.n_bytes, np.uint8)
-        self._file.read_into(tensor, raw, self._meter.on_slice)
-        return self._finite(name, tensor.kind.name, raw)
+        return read_vector(self._file, name, self._meter.on_slice)
+
+    def codes(self, name: str) -> tuple[NDArray[np.uint8], float | NDArray[np.float32]]:
+        """Return codes, 0 to 2, and factor of a projection; valid until the next call."""
+        codes, scale = self._ternary.read(self._file.tensors[name])
+        if codes.max() > 2:
+            raise self._file.damaged(name, "code 3")
+        return codes, scale
 
     def projection(self, name: str) -> Projection:
         """Return a packed linear with the norm of its inputs."""
-        tensor = self._file.tensors[f"{name}.weight"]
-        raw, codes = self._raw[: tensor.n_bytes], self._codes[: prod(tensor.shape)]
-        self._file.read_into(tensor, raw, self._meter.on_slice)
-        decode_i2s(raw[: len(codes) // 4], codes)
-        scale = i2s_scale(raw[len(codes) // 4 :])
-        if not (isfinite(scale) and scale > 0):
-            raise self._file.damaged(tensor.name, f"{scale:g} is no scale")
-        rows, cols = tensor.shape
+        codes, scale = self.codes(f"{name}.weight")
+        rows, cols = codes.shape
         matrix = new_ternary(rows, cols)
-        if not pack(matrix, codes.reshape(rows, cols), rows, scale):
-            raise self._file.damaged(tensor.name, "code 3")
+        pack(matrix, codes, rows, scale)
         return Projection(matrix, self.floats(f"{name}_norm_in.weight"))
-
-    def _finite(self, name: str, kind: str, raw: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with np.errstate(all="ignore"):
-            values = FLOAT_DECODERS[kind](raw)
-        if not np.isfinite(values).all():
-            raise self._file.damaged(name, "NaN or infinity")
-        return values

@@ -7,17 +7,16 @@ microsoft/BitNet write them. Must not know the container's bytes (gguf.py) nor t
 What differs from safetensors: the factor of the weights is the file's float32 and always multiplies; queries and keys
 of llama files have their rows permuted for RoPE on adjacent pairs, which is undone; the embedding is turned into
 bfloat16, the form of the kernels, and where a value is not exactly representable it is rounded to the nearest one and
-counted. A ternary tensor has one factor: block scales of TQ1_0 and TQ2_0 that differ within a tensor are refused.
+counted. Block scales of TQ1_0 and TQ2_0 that differ within a tensor are kept as they are.
 """
 
 from collections.abc import Mapping
-from math import isfinite, prod
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import AppError, ErrorCode
+from core.errors import AppError
 from core.events import CancelToken, Emit
 from core.inference.assembly import CHUNK_VALUES, LoadMeter, assemble
 from core.inference.config import (
@@ -34,25 +33,23 @@ from core.inference.config import (
     check_sizes,
 )
 from core.inference.gguf import GgufFile, GgufTensor
-from core.inference.i2s_layout import foreign_layout
-from core.inference.ternary_formats import (
-    FLOAT_DECODERS,
-    I2S_BLOCK,
-    bf16_bits,
-    common_scale,
-    decode_i2s,
-    decode_tq1_0,
-    decode_tq2_0,
-    i2s_scale,
+from core.inference.gguf_tensors import (
+    NORM_TYPES,
+    TERNARY_TYPES,
+    TernaryReader,
+    check_expected,
+    read_vector,
 )
+from core.inference.gguf_vocabulary import CONTROL
+from core.inference.i2s_layout import foreign_layout
+from core.inference.ternary_formats import FLOAT_DECODERS, bf16_bits
 from core.inference.weights import linear_shapes
 from cython_kernels import ModelWeights, Shape, aligned_zeros
 
-TERNARY_TYPES = ("I2_S", "TQ2_0", "TQ1_0")
-NORM_TYPES = ("F32", "F16", "BF16")
 # Tokens that end an answer whatever else the file names as its end.
 END_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>")
-CONTROL_TOKEN = 3  # of tokenizer.ggml.token_type
+
+_T = TypeVar("_T", np.uint8, np.float32)
 
 _FAMILIES: Mapping[str, Literal["bitnet", "llama"]] = {
     "bitnet-b1.58": "bitnet",
@@ -137,19 +134,7 @@ def check_gguf_tensors(file: GgufFile, config: ModelConfig) -> None:
     Raises:
         AppError: MODEL_INCOMPLETE, MODEL_DAMAGED, MODEL_UNSUPPORTED.
     """
-    expected = _expected(config)
-    for name, (types, shape) in expected.items():
-        tensor = file.tensors.get(name)
-        if tensor is None:
-            raise AppError(ErrorCode.MODEL_INCOMPLETE, path=file.path, missing=name)
-        if tensor.shape != shape:
-            raise file.damaged(name, f"shape {tensor.shape} instead of {shape}")
-        if tensor.kind.name not in types:
-            raise file.unsupported(f"{name} is {tensor.kind.name}")
-        if tensor.kind.name == "I2_S" and shape[-1] % I2S_BLOCK:
-            raise file.unsupported(f"{name} is I2_S with rows of {shape[-1]} weights, no multiple of {I2S_BLOCK}")
-    for name in file.tensors.keys() - expected.keys():
-        raise file.unsupported(f"unknown tensor {name}")
+    check_expected(file, _expected(config))
 
 
 def load_gguf_weights(
@@ -185,8 +170,8 @@ class GgufReader:
         self._config = config
         self._meter = LoadMeter(file.tensor_bytes, cancel, emit)
         linears = [file.tensors[name] for name in _expected(config) if name in file.tensors and _is_linear(name)]
-        self._codes = np.empty(max(prod(tensor.shape) for tensor in linears), np.uint8)
-        self._raw = np.empty(max(tensor.n_bytes for tensor in linears), np.uint8)
+        self._ternary = TernaryReader(file, linears, self._meter.on_slice)
+        self.grouped: list[str] = []  # ternary tensors whose blocks have scales of their own
         self.n_rounded: dict[str, int] = {}  # tensor -> values that were not exactly representable in bfloat16
 
     def bits(self, name: str) -> NDArray[np.uint16]:
@@ -202,25 +187,16 @@ class GgufReader:
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """Return a vector as float32; finite."""
-        tensor = self._tensor(name)
-        raw = np.empty(tensor.n_bytes, np.uint8)
-        self._file.read_into(tensor, raw, self._meter.on_slice)
-        with np.errstate(all="ignore"):
-            values = FLOAT_DECODERS[tensor.kind.name](raw)
-        if not np.isfinite(values).all():
-            raise self.damaged(tensor.name, "NaN or infinity")
-        return values
+        return read_vector(self._file, _gguf_name(name), self._meter.on_slice)
 
-    def ternary(self, name: str) -> tuple[NDArray[np.uint8], float]:
-        """Return the codes of a projection, a byte each (rows, cols), and their factor; valid until the next call."""
+    def ternary(self, name: str) -> tuple[NDArray[np.uint8], float | NDArray[np.float32]]:
+        """Return codes and factors of a projection, see WeightSource.ternary: a byte a code, groups of 256 columns."""
         tensor = self._tensor(f"{name}.weight")
-        raw = self._raw[: tensor.n_bytes]
-        self._file.read_into(tensor, raw, self._meter.on_slice)
-        codes = self._codes[: prod(tensor.shape)]
-        scale = self._decode(tensor, raw, codes)
-        if not (isfinite(scale) and scale > 0):
-            raise self.damaged(tensor.name, f"{scale:g} is no scale")
-        return self._in_order(name, codes.reshape(tensor.shape)), scale
+        codes, scale = self._ternary.read(tensor)
+        if isinstance(scale, float):
+            return self._in_order(name, codes), scale
+        self.grouped.append(tensor.name)
+        return self._in_order(name, codes), self._in_order(name, scale)
 
     def check_codes(self, name: str) -> None:
         """Read a projection, keeping nothing, and refuse what loading would refuse."""
@@ -263,29 +239,16 @@ class GgufReader:
             if target is not None:
                 target[first : first + n] = converted.bits.reshape(n, cols)
 
-    def _decode(self, tensor: GgufTensor, raw: NDArray[np.uint8], codes: NDArray[np.uint8]) -> float:
-        if tensor.kind.name == "I2_S":
-            decode_i2s(raw[: len(codes) // 4], codes)
-            return i2s_scale(raw[len(codes) // 4 :])
-        with np.errstate(all="ignore"):
-            scales = (decode_tq2_0 if tensor.kind.name == "TQ2_0" else decode_tq1_0)(raw, codes)
-        if not np.isfinite(scales).all() or (scales < 0).any() or not scales.any():
-            raise self.damaged(tensor.name, "a block scale is NaN, infinite or negative, or all are 0")
-        scale = common_scale(scales)
-        if scale is None:
-            raise self._file.unsupported(f"{tensor.name}: the scale differs from block to block")
-        return scale
-
-    def _in_order(self, name: str, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _in_order(self, name: str, rows: NDArray[_T]) -> NDArray[_T]:
         """Undo the order of query and key rows of llama files: pairs (i, i + head_dim / 2) lie side by side there.
 
         LlamaModel.permute in llama.cpp's convert_hf_to_gguf.py.
         """
         if self._config.model_type != "llama" or not name.endswith(("q_proj", "k_proj")):
-            return codes
+            return rows
         half = self._config.head_dim // 2
-        pairs = codes.reshape(-1, half, 2, codes.shape[1])
-        return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(codes.shape)
+        pairs = rows.reshape(-1, half, 2, rows.shape[1])
+        return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(rows.shape)
 
 
 def _family(file: GgufFile) -> tuple[Literal["bitnet", "llama"], str]:
@@ -340,7 +303,7 @@ def _named_stops(keys: ConfigKeys, vocab: int) -> set[TokenId]:
     assert isinstance(tokens, list)
     if not isinstance(types, np.ndarray) or types.dtype.kind not in "iu" or len(types) != vocab:
         raise keys.damaged("tokenizer.ggml.token_type is no list of one type for each token")
-    return stops | {TokenId(int(i)) for i in np.flatnonzero(types == CONTROL_TOKEN) if tokens[i] in END_TOKENS}
+    return stops | {TokenId(int(i)) for i in np.flatnonzero(types == CONTROL) if tokens[i] in END_TOKENS}
 
 
 def _expected(config: ModelConfig) -> dict[str, tuple[tuple[str, ...], tuple[int, ...]]]:

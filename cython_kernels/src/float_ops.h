@@ -127,6 +127,19 @@ static void gate_rows_(const int32_t *gate, float gate_factor, const int32_t *up
     }
 }
 
+static void add_group_(const int32_t *raw, int32_t sum, const float *factors, size_t n, float *y) {
+    for (size_t i = 0; i < n; i += 16) {
+        v16 added = v16_mul(v16_from_i32(raw + i, sum), v16_load(factors + i));
+        v16_store(y + i, v16_add(v16_load(y + i), added));
+    }
+}
+
+static void gate_values_(const float *gate, const float *up, tern_activation activation, size_t n, float *y) {
+    for (size_t i = 0; i < n; i += 16) {
+        v16_store(y + i, v16_mul(activate_(v16_load(gate + i), activation), v16_load(up + i)));
+    }
+}
+
 static float dot_bf16_(const uint16_t *row, const float *x, size_t n) {
     v16 s0 = v16_zero(), s1 = v16_zero(), s2 = v16_zero(), s3 = v16_zero();
     size_t i = 0;
@@ -265,6 +278,8 @@ static uint64_t read_all_(const uint8_t *bytes, size_t n) {
         .scale_rows = scale_rows_,                                                                                   \
         .add_rows = add_rows_,                                                                                       \
         .gate_rows = gate_rows_,                                                                                     \
+        .add_group = add_group_,                                                                                     \
+        .gate_values = gate_values_,                                                                                 \
         .head_rows = head_rows_,                                                                                     \
         .rope = rope_,                                                                                               \
         .attend = attend_,                                                                                           \

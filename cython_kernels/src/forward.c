@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "grouped.h"
 #include "partition.h"
 #include "phases.h"
 
@@ -56,6 +57,8 @@ struct tern_step {
     int8_t *q8;      /* groups of 4 tokens, see kernels.h */
     float q8_scale[MAX_BATCH];
     int32_t q8_sum[MAX_BATCH];
+    int32_t *group_sums; /* [MAX_BATCH][group_sums_of_token], where the matrix that reads q8 has groups of columns */
+    size_t group_sums_of_token;
     float *scores; /* [n_threads][queries of a KV head][max_context] */
     size_t scores_of_thread;
 };
@@ -77,6 +80,8 @@ static int allocate_(tern_step *step) {
     size_t attended = carve_(&used, batch * (size_t)step->attention_width);
     size_t gated = carve_(&used, batch * (size_t)s->intermediate);
     size_t q8 = carve_(&used, MAX_BATCH * (size_t)step->widest);
+    step->group_sums_of_token = (size_t)(step->widest / TERN_FEWEST_GROUP_COLS + 1);
+    size_t group_sums = carve_(&used, MAX_BATCH * step->group_sums_of_token * sizeof(int32_t));
     size_t scores = carve_(&used, n_threads * step->scores_of_thread * sizeof(float));
     step->memory = malloc(used + TERN_ALIGNMENT);
     if (!step->memory) return 0;
@@ -87,6 +92,7 @@ static int allocate_(tern_step *step) {
     step->attended = (float *)(base + attended);
     step->gated = (float *)(base + gated);
     step->q8 = (int8_t *)(base + q8);
+    step->group_sums = (int32_t *)(base + group_sums);
     step->scores = (float *)(base + scores);
     return 1;
 }
@@ -134,8 +140,9 @@ static void embed_(tern_step *step, int token) {
     }
 }
 
-/* Tokens as int8, into their place in the group of (at most) four that shares each read of the weights. */
-static void quantize_tokens_(tern_step *step, const float *rows, int width, const float *norm, range tokens) {
+/* Tokens as int8 for the matrix `m`, into their place in the group of (at most) four that shares each read of it. */
+static void quantize_tokens_(tern_step *step, const float *rows, int width, const float *norm, const tern_matrix *m,
+                             range tokens) {
     for (int t = tokens.from; t < tokens.to; t++) {
         const float *row = rows + (size_t)t * (size_t)width;
         if (norm) {
@@ -147,6 +154,10 @@ static void quantize_tokens_(tern_step *step, const float *rows, int width, cons
         int in_group = step->n - group < TERN_GROUP ? step->n - group : TERN_GROUP;
         int8_t *out = step->q8 + (size_t)group * (size_t)width + (size_t)(t - group) * 4;
         step->q8_scale[t] = step->k->quantize(row, (size_t)width, out, (size_t)in_group * 4, &step->q8_sum[t]);
+        if (m->group_scales) {
+            tern_group_sums(out, (size_t)in_group * 4, m->n_lines, m->group_lines,
+                            step->group_sums + (size_t)t * step->group_sums_of_token);
+        }
     }
 }
 
@@ -159,12 +170,41 @@ static int block_sums_(const tern_step *step, const tern_matrix *m, int block, i
     return in_group;
 }
 
+/* The same as floats, for blocks with factors for groups of columns and their neighbours. */
+static int block_values_(const tern_step *step, const tern_matrix *m, int block, int group, float *values) {
+    int in_group = step->n - group < TERN_GROUP ? step->n - group : TERN_GROUP;
+    size_t sums = step->group_sums_of_token;
+    tern_tokens tokens = {step->q8 + (size_t)group * (size_t)m->n_lines * 4, in_group, step->q8_scale + group,
+                          step->q8_sum + group, step->group_sums + (size_t)group * sums, sums};
+    tern_block_values(step->k, m, block, &tokens, values);
+    return in_group;
+}
+
+/* What linear_ does, for one block with factors for groups of columns. */
+static void linear_grouped_(tern_step *step, const tern_matrix *m, int is_added, float *y, int width, int block) {
+    float values[TERN_GROUP * TERN_BLOCK_ROWS];
+    int row = block * TERN_BLOCK_ROWS;
+    int n_rows = width - row < TERN_BLOCK_ROWS ? width - row : TERN_BLOCK_ROWS;
+    for (int group = 0; group < step->n; group += TERN_GROUP) {
+        int in_group = block_values_(step, m, block, group, values);
+        for (int i = 0; i < in_group; i++) {
+            float *to = y + (size_t)(group + i) * (size_t)width + row;
+            const float *from = values + i * TERN_BLOCK_ROWS;
+            for (int r = 0; r < n_rows; r++) to[r] = is_added ? to[r] + from[r] : from[r];
+        }
+    }
+}
+
 typedef void (*row_writer)(const int32_t *raw, int32_t sum, float factor, size_t n, float *y);
 
 /* y[token][row] = or += (W x)[row] for this thread's blocks; rows past `width` are padding and not written. */
 static void linear_(tern_step *step, const tern_matrix *m, row_writer write, float *y, int width, range blocks) {
     int32_t raw[TERN_GROUP * TERN_BLOCK_ROWS];
     for (int block = blocks.from; block < blocks.to; block++) {
+        if (tern_is_grouped(m, block)) {
+            linear_grouped_(step, m, write == step->k->add_rows, y, width, block);
+            continue;
+        }
         int row = block * TERN_BLOCK_ROWS;
         int n_rows = width - row < TERN_BLOCK_ROWS ? width - row : TERN_BLOCK_ROWS;
         for (int group = 0; group < step->n; group += TERN_GROUP) {
@@ -179,11 +219,30 @@ static void linear_(tern_step *step, const tern_matrix *m, row_writer write, flo
     }
 }
 
+/* What gate_up_ does, for one pair of blocks at least one of which has factors for groups of columns. */
+static void gate_up_grouped_(tern_step *step, const tern_matrix *m, int pair) {
+    float gate[TERN_GROUP * TERN_BLOCK_ROWS], up[TERN_GROUP * TERN_BLOCK_ROWS];
+    int width = step->s.intermediate, row = pair * TERN_BLOCK_ROWS;
+    int n_rows = width - row < TERN_BLOCK_ROWS ? width - row : TERN_BLOCK_ROWS;
+    for (int group = 0; group < step->n; group += TERN_GROUP) {
+        int in_group = block_values_(step, m, 2 * pair, group, gate);
+        block_values_(step, m, 2 * pair + 1, group, up);
+        for (int i = 0; i < in_group; i++) {
+            step->k->gate_values(gate + i * TERN_BLOCK_ROWS, up + i * TERN_BLOCK_ROWS, step->s.activation,
+                                 (size_t)n_rows, step->gated + (size_t)(group + i) * (size_t)width + row);
+        }
+    }
+}
+
 /* gated[token][row] = activation(gate row) * up row; `pairs` counts pairs of blocks. */
 static void gate_up_(tern_step *step, const tern_matrix *m, range pairs) {
     int32_t gate[TERN_GROUP * TERN_BLOCK_ROWS], up[TERN_GROUP * TERN_BLOCK_ROWS];
     int width = step->s.intermediate;
     for (int pair = pairs.from; pair < pairs.to; pair++) {
+        if (tern_is_grouped(m, 2 * pair) || tern_is_grouped(m, 2 * pair + 1)) {
+            gate_up_grouped_(step, m, pair);
+            continue;
+        }
         int row = pair * TERN_BLOCK_ROWS;
         int n_rows = width - row < TERN_BLOCK_ROWS ? width - row : TERN_BLOCK_ROWS;
         for (int group = 0; group < step->n; group += TERN_GROUP) {
@@ -282,19 +341,21 @@ static void do_layer_items_(tern_step *step, int index, int phase, range items, 
     const tern_shape *s = &step->s;
     const tern_kernels *k = step->k;
     switch (phase) {
-        case PHASE_IN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->input_norm, items); break;
+        case PHASE_IN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->input_norm, &layer->qkv, items); break;
         case PHASE_QKV: linear_(step, &layer->qkv, k->scale_rows, step->qkv, step->qkv_rows, items); break;
         case PHASE_ROPE:
             for (int t = items.from; t < items.to; t++) rotate_and_store_(step, index, t);
             break;
         case PHASE_ATTENTION: attend_items_(step, index, items, thread); break;
         case PHASE_OUT_NORM:
-            quantize_tokens_(step, step->attended, step->attention_width, layer->attn_sub_norm, items);
+            quantize_tokens_(step, step->attended, step->attention_width, layer->attn_sub_norm, &layer->o, items);
             break;
         case PHASE_OUT: linear_(step, &layer->o, k->add_rows, step->x, s->hidden, items); break;
-        case PHASE_FFN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->post_norm, items); break;
+        case PHASE_FFN_NORM: quantize_tokens_(step, step->x, s->hidden, layer->post_norm, &layer->gate_up, items); break;
         case PHASE_GATE_UP: gate_up_(step, &layer->gate_up, items); break;
-        case PHASE_DOWN_NORM: quantize_tokens_(step, step->gated, s->intermediate, layer->ffn_sub_norm, items); break;
+        case PHASE_DOWN_NORM:
+            quantize_tokens_(step, step->gated, s->intermediate, layer->ffn_sub_norm, &layer->down, items);
+            break;
         default: linear_(step, &layer->down, k->add_rows, step->x, s->hidden, items); break;
     }
 }
@@ -350,7 +411,7 @@ int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, flo
 
 /* ---- one linear by itself ---- */
 
-static void interleave_(const int8_t *x, int n, size_t n_lines, int8_t *out) {
+void tern_interleave(const int8_t *x, int n, size_t n_lines, int8_t *out) {
     for (int t = 0; t < n; t++) {
         int group = t / TERN_GROUP * TERN_GROUP;
         size_t in_group = (size_t)(n - group < TERN_GROUP ? n - group : TERN_GROUP);
@@ -363,7 +424,7 @@ void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_
                        int n, int8_t *scratch, int32_t *sums) {
     size_t depth = (size_t)n_lines * 4, rows = (size_t)n_blocks * TERN_BLOCK_ROWS;
     int32_t raw[TERN_GROUP * TERN_BLOCK_ROWS];
-    interleave_(x, n, (size_t)n_lines, scratch);
+    tern_interleave(x, n, (size_t)n_lines, scratch);
     for (int block = 0; block < n_blocks; block++) {
         const uint8_t *from = lines + (size_t)block * (size_t)n_lines * TERN_LINE;
         for (int group = 0; group < n; group += TERN_GROUP) {

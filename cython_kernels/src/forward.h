@@ -7,9 +7,11 @@
 
 typedef struct {
     const uint8_t *lines;      /* [n_blocks][n_lines][64] */
-    const float *block_scales; /* [n_blocks] */
+    const float *block_scales; /* [n_blocks]; 0: the factors are in group_scales */
     int n_blocks;
-    int n_lines; /* inputs / 4 */
+    int n_lines;               /* inputs / 4 */
+    const float *group_scales; /* [n_blocks][n_lines / group_lines][64], see grouped.h; NULL: none */
+    int group_lines;           /* inputs of a group / 4 */
 } tern_matrix;
 
 typedef struct {
@@ -50,6 +52,9 @@ void tern_step_interrupt(tern_step *step, int on);
  * scratch holds n * 4 * n_lines bytes. One linear by itself, for tests and tools. */
 void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_blocks, int n_lines, const int8_t *x,
                        int n, int8_t *scratch, int32_t *sums);
+
+/* Plain inputs [n][4 * n_lines] into the order of kernels.h, groups of at most four tokens. */
+void tern_interleave(const int8_t *x, int n, size_t n_lines, int8_t *out);
 
 /* Best of `rounds`: seconds that n_threads threads need to read n bytes in order, each its own part. */
 double tern_sequential_read(const uint8_t *bytes, size_t n, int n_threads, int rounds);

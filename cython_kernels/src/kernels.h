@@ -67,6 +67,12 @@ typedef struct {
     void (*gate_rows)(const int32_t *gate, float gate_factor, const int32_t *up, float up_factor, int32_t sum,
                       tern_activation activation, size_t n, float *y);
 
+    /* y[i] = y[i] + (raw[i] - sum) * factors[i]: what one group of columns adds (grouped.h); n % 16 == 0. */
+    void (*add_group)(const int32_t *raw, int32_t sum, const float *factors, size_t n, float *y);
+
+    /* y[i] = activation(gate[i]) * up[i]; n % 16 == 0. */
+    void (*gate_values)(const float *gate, const float *up, tern_activation activation, size_t n, float *y);
+
     /* y[r] = dot(rows[r], x), rows in bfloat16, n % 16 == 0. */
     void (*head_rows)(const uint16_t *rows, size_t n_rows, size_t n, const float *x, float *y);
 

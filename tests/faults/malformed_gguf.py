@@ -339,7 +339,7 @@ def _values() -> Iterator[Case]:
             yield _edited(
                 f"values-{kind}-scale-{shown}", lambda files, data=data: files.tensors.update({Q: data}), "scale", kind
             )  # type: ignore[misc]
-    mixed = np.array([[1.0], *[[2.0]] * 255], np.float16)
+    mixed = np.array([[1.0], [2.0], [math.nan], *[[2.0]] * 253], np.float16)
     ones[0, 0] = 3
     three = {"I2_S": (36, pack_i2s(ones, 1.0)), "TQ2_0": (35, pack_tq2_0(ones, 1.0))}
     for kind, (type_id, packed) in three.items():

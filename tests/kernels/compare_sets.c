@@ -12,6 +12,7 @@
 
 #include "encoder.h"
 #include "forward.h"
+#include "grouped.h"
 #include "pack.h"
 
 static uint64_t state = 88172645463325252u;
@@ -84,6 +85,14 @@ static void floats_(const tern_kernels *k, const tern_kernels *reference) {
             reference->gate_rows(raw, 0.0007f, up, 0.01f, 5, (tern_activation)a, count, want);
             same_(k->name, "gate_rows", got, want, bytes);
         }
+        for (int i = 0; i < n; i++) got[i] = want[i] = real_();
+        k->add_group(raw, 77, w, count, got), reference->add_group(raw, 77, w, count, want);
+        same_(k->name, "add_group", got, want, bytes);
+        for (int a = TERN_RELU2; a <= TERN_GELU; a++) {
+            k->gate_values(x, w, (tern_activation)a, count, got);
+            reference->gate_values(x, w, (tern_activation)a, count, want);
+            same_(k->name, "gate_values", got, want, bytes);
+        }
         k->head_rows(rows, 4, count, x, got), reference->head_rows(rows, 4, count, x, want);
         same_(k->name, "head_rows", got, want, 4 * sizeof(float));
         memcpy(got, x, bytes), memcpy(want, x, bytes);
@@ -120,7 +129,46 @@ static tern_matrix matrix_(int rows, int cols) {
     for (int i = 0; i < n_blocks; i++) scales[i] = 0.05f;
     if (!tern_pack(lines, (size_t)cols / 4, codes, (size_t)rows, (size_t)rows, 0, 1)) n_bad++;
     free(codes);
-    return (tern_matrix){lines, scales, n_blocks, cols / 4};
+    return (tern_matrix){.lines = lines, .block_scales = scales, .n_blocks = n_blocks, .n_lines = cols / 4};
+}
+
+/* The same matrix, with factors for groups of columns in two blocks of three; as it was where no whole group fits. */
+static tern_matrix grouped_(tern_matrix m, int group_lines) {
+    if (group_lines == 0 || m.n_lines % group_lines) return m;
+    int n_groups = m.n_lines / group_lines;
+    float *scales = malloc((size_t)m.n_blocks * sizeof(float));
+    float *group_scales = malloc((size_t)m.n_blocks * (size_t)n_groups * 64 * sizeof(float));
+    for (int i = 0; i < m.n_blocks; i++) scales[i] = i % 3 == 1 ? 0.05f : 0.0f;
+    for (int i = 0; i < m.n_blocks * n_groups * 64; i++) {
+        group_scales[i] = next_() % 50 == 0 ? 0.0f : 0.01f + (float)(next_() % 1000) / 10007.0f;
+    }
+    m.block_scales = scales;
+    m.group_scales = group_scales;
+    m.group_lines = group_lines;
+    return m;
+}
+
+/* One linear by itself: against the definition, and blocks with one factor as if no others had groups. */
+static void linear_(const tern_kernels *k, const tern_kernels *reference) {
+    enum { ROWS = 180, COLS = 512, N = 5, PADDED = 192 };
+    static int8_t x[N * COLS], scratch[N * COLS];
+    static float got[N * PADDED], want[N * PADDED], plain[N * PADDED];
+    static int32_t sums[4 * COLS / 128];
+    float scales[N];
+    for (int i = 0; i < N * COLS; i++) x[i] = (int8_t)((int)(next_() % 256) - 128);
+    for (int i = 0; i < N; i++) scales[i] = 1.0f + real_() / 10.0f;
+    for (int group_lines = 32; group_lines <= 64; group_lines += 32) {
+        tern_matrix all = matrix_(ROWS, COLS), m = grouped_(all, group_lines);
+        for (int n = 1; n <= N; n++) {
+            tern_ternary_values(k, &m, x, scales, n, scratch, sums, got);
+            tern_ternary_values(reference, &m, x, scales, n, scratch, sums, want);
+            tern_ternary_values(k, &all, x, scales, n, scratch, sums, plain);
+            same_(k->name, "a linear with groups", got, want, sizeof(float) * (size_t)n * PADDED);
+            for (int t = 0; t < n; t++) {
+                same_(k->name, "a block without groups", got + t * PADDED + 64, plain + t * PADDED + 64, 64 * sizeof(float));
+            }
+        }
+    }
 }
 
 static float *ones_(int n) {
@@ -151,21 +199,25 @@ static void step_of_(const tern_shape *shape, const tern_kernels *k, int n_threa
 static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads, const float *want);
 #endif
 
-static void whole_step_(const tern_kernels *const *sets) {
-    enum { ATTENTION = HEADS * DIM, QKV = 128 + 64 + 64, INNER_PADDED = 192 };
-    static uint16_t embedding[VOCAB * HIDDEN];
+/* group_lines 0: matrices with one factor alone. */
+static void whole_step_(const tern_kernels *const *sets, int hidden, int inner, int group_lines) {
+    enum { ATTENTION = HEADS * DIM, QKV = 128 + 64 + 64, WIDEST = 512 };
+    static uint16_t embedding[VOCAB * WIDEST];
     static float want[CONTEXT * VOCAB], got[CONTEXT * VOCAB];
-    for (int i = 0; i < VOCAB * HIDDEN; i++) embedding[i] = (uint16_t)(0x3c00 + next_() % 0x400 + (next_() % 2 << 15));
+    for (int i = 0; i < VOCAB * hidden; i++) embedding[i] = (uint16_t)(0x3c00 + next_() % 0x400 + (next_() % 2 << 15));
     tern_layer layers[LAYERS];
     for (int i = 0; i < LAYERS; i++) {
-        layers[i] = (tern_layer){matrix_(QKV, HIDDEN), matrix_(HIDDEN, ATTENTION), matrix_(2 * INNER_PADDED, HIDDEN),
-                                 matrix_(HIDDEN, INNER), ones_(HIDDEN), ones_(HIDDEN), ones_(ATTENTION), ones_(INNER)};
+        layers[i] = (tern_layer){grouped_(matrix_(QKV, hidden), group_lines),
+                                 grouped_(matrix_(hidden, ATTENTION), group_lines),
+                                 grouped_(matrix_(2 * ((inner + 63) / 64 * 64), hidden), group_lines),
+                                 grouped_(matrix_(hidden, inner), group_lines),
+                                 ones_(hidden), ones_(hidden), ones_(ATTENTION), ones_(inner)};
     }
-    tern_shape shape = {HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, DIM, VOCAB, CONTEXT, 1e-5f, TERN_RELU2, embedding,
-                        embedding, ones_(HIDDEN), ones_(CONTEXT * DIM / 2), ones_(CONTEXT * DIM / 2), layers, NULL, NULL};
+    tern_shape shape = {hidden, inner, LAYERS, HEADS, KV_HEADS, DIM, VOCAB, CONTEXT, 1e-5f, TERN_RELU2, embedding,
+                        embedding, ones_(hidden), ones_(CONTEXT * DIM / 2), ones_(CONTEXT * DIM / 2), layers, NULL, NULL};
     step_of_(&shape, &tern_kernels_scalar, 1, 1, want);
     for (int i = 0; sets[i]; i++) {
-        for (int n_threads = 1; n_threads <= 4; n_threads++) {
+        for (int n_threads = 1; n_threads <= 4; n_threads += group_lines ? 2 : 1) {
             int chunks[] = {1, 7, CONTEXT};
             for (int c = 0; c < 3; c++) {
                 step_of_(&shape, sets[i], n_threads, chunks[c], got);
@@ -174,7 +226,7 @@ static void whole_step_(const tern_kernels *const *sets) {
         }
     }
 #ifndef _WIN32
-    for (int n_threads = 1; n_threads <= 4; n_threads++) storm_(&shape, sets[0], n_threads, want);
+    for (int n_threads = 1; group_lines == 0 && n_threads <= 4; n_threads++) storm_(&shape, sets[0], n_threads, want);
 #endif
 }
 
@@ -275,8 +327,11 @@ int main(void) {
         ternary_(sets[i], &tern_kernels_scalar);
         floats_(sets[i], &tern_kernels_scalar);
         attention_(sets[i], &tern_kernels_scalar);
+        linear_(sets[i], &tern_kernels_scalar);
     }
-    whole_step_(sets);
+    whole_step_(sets, HIDDEN, INNER, 0);
+    whole_step_(sets, 128, 256, 32);
+    whole_step_(sets, 256, 256, 64);
     whole_encoder_(sets);
     for (int i = 0; sets[i]; i++) printf("%s%s", i ? " " : "", sets[i]->name);
     printf(n_bad ? ": %d differences\n" : ": equal bits\n", n_bad);

@@ -37,7 +37,7 @@ def test_the_comparison_notices_a_wrong_bit(tmp_path: Path) -> None:
     program = tmp_path / "contracted"
     build(program, "-O2", "-ffp-contract=fast")
     done = subprocess.run([program], capture_output=True, text=True, timeout=100)
-    if "avx" not in done.stdout and "neon" not in done.stdout:
-        pytest.skip("this computer runs only one kernel set")
+    if "avx512" not in done.stdout and "neon" not in done.stdout:
+        pytest.skip("this computer runs no kernel set whose instructions have fused multiply-adds")
     assert done.returncode == 1
     assert "DIFFERENT" in done.stdout

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class Weights:
     family: str
     sizes: dict[str, int]
     codes: dict[str, NDArray[np.uint8]]
-    scales: dict[str, float]  # factors of the weights
+    scales: dict[str, Any]  # factors of the weights; float16 (rows, cols / 256) for TQ formats
     vectors: dict[str, NDArray[np.float32]]  # norms, exactly representable in bfloat16
     matrices: dict[str, NDArray[np.float32]]  # embedding and head, exactly representable in bfloat16 and float16
 
@@ -161,13 +162,21 @@ def as_gguf(weights: Weights, kind: str = "I2_S", embedding: str = "F16", norms:
     for name, vector in weights.vectors.items():
         tensors[_names(name)] = Stored(TYPE_IDS[norms], vector.shape, FLOATS[norms](vector))
     for name, codes in weights.codes.items():
-        order = codes
-        if llama and name.endswith(("q_proj", "k_proj")):  # LlamaModel.permute of convert_hf_to_gguf.py
-            n_heads = s["heads"] if name.endswith("q_proj") else s["kv_heads"]
-            order = codes.reshape(n_heads, 2, s["head_dim"] // 2, -1).swapaxes(1, 2).reshape(codes.shape)
-        data = TERNARY[kind](order, weights.scales[name])
+        order = _in_rows_of_llama(codes, name, s) if llama else codes
+        scale = weights.scales[name]
+        if isinstance(scale, np.ndarray):
+            scale = _in_rows_of_llama(scale, name, s) if llama else scale
+        data = TERNARY[kind](order, scale)
         tensors[_names(name)] = Stored(TYPE_IDS[kind], codes.shape[::-1], data)
     return GgufFiles(model_metadata(weights) | vocabulary_metadata(TOKENIZER), tensors)
+
+
+def _in_rows_of_llama(rows: NDArray[Any], name: str, sizes: dict[str, int]) -> NDArray[Any]:
+    """Return rows of queries and keys in the order of LlamaModel.permute (convert_hf_to_gguf.py)."""
+    if not name.endswith(("q_proj", "k_proj")):
+        return rows
+    n_heads = sizes["heads"] if name.endswith("q_proj") else sizes["kv_heads"]
+    return rows.reshape(n_heads, 2, sizes["head_dim"] // 2, -1).swapaxes(1, 2).reshape(rows.shape)
 
 
 def model_metadata(weights: Weights) -> dict[str, Typed]:
@@ -223,12 +232,23 @@ def pack_i2s(codes: NDArray[np.uint8], scale: float, layout: str = "A") -> bytes
     return out.tobytes() + struct.pack("<f", scale) + bytes(28)
 
 
+def with_block_scales(weights: Weights, names: Iterable[str], seed: int = 3) -> Weights:
+    """Give each block of 256 weights of the tensors `names` a factor of its own; one in twenty is 0."""
+    random = np.random.default_rng(seed)
+    for name in names:
+        rows, cols = weights.codes[name].shape
+        scales = (2.0 ** random.uniform(-3, 1, (rows, cols // 256))).astype(np.float16)
+        scales[random.random(scales.shape) < 0.05] = 0
+        weights.scales[name] = scales
+    return weights
+
+
 def pack_tq2_0(codes: NDArray[np.uint8], scale: float | NDArray[np.float16]) -> bytes:
     blocks = codes.reshape(-1, 256)
     out = np.zeros((len(blocks), 66), np.uint8)
     for j in range(256):
         out[:, j // 128 * 32 + j % 32] |= blocks[:, j] << (2 * (j % 128 // 32))
-    out[:, 64:] = np.broadcast_to(np.float16(scale), len(blocks)).copy().view(np.uint8).reshape(-1, 2)
+    out[:, 64:] = np.broadcast_to(np.float16(scale).reshape(-1), len(blocks)).copy().view(np.uint8).reshape(-1, 2)
     return out.tobytes()
 
 
@@ -241,7 +261,7 @@ def pack_tq1_0(codes: NDArray[np.uint8], scale: float | NDArray[np.float16]) -> 
             digit = blocks[:, first + trit * width : first + (trit + 1) * width] if trit < n else 0
             value = value * 3 + digit
         out[:, at : at + width] = (value * 256 + 242) // 243
-    out[:, 52:] = np.broadcast_to(np.float16(scale), len(blocks)).copy().view(np.uint8).reshape(-1, 2)
+    out[:, 52:] = np.broadcast_to(np.float16(scale).reshape(-1), len(blocks)).copy().view(np.uint8).reshape(-1, 2)
     return out.tobytes()
 
 
