@@ -17,6 +17,7 @@ from core.paths import AppPaths
 
 if TYPE_CHECKING:
     from core.inference.config import ModelConfig
+    from core.inference.embedding_config import EmbeddingConfig
     from core.inference.inspect import ModelReport
 
 
@@ -75,13 +76,14 @@ def _with_tokenizer(report: "ModelReport") -> "ModelReport":
 
 def _write(report: "ModelReport", out: Output) -> None:
     rows = [("model", str(report.path))]
-    if report.config is not None:
-        rows += _rows_of_config(report.config)
+    if report.config is not None or report.embedding is not None:
+        rows += _rows_of_embedding(report.embedding) if report.embedding is not None else []
+        rows += _rows_of_config(report.config) if report.config is not None else []
         rows += [
             ("parameters", f"{report.n_parameters:,}"),
             ("format", report.format),
             ("files", f"{', '.join(report.files) or 'none'} ({bytes_in_words(report.file_bytes)})"),
-            ("memory", f"about {bytes_in_words(report.memory_bytes)} with the whole context"),
+            ("memory", f"about {bytes_in_words(report.memory_bytes)} {_with_what(report)}"),
             ("tokenizer", _tokenizer(report)),
         ]
     for name, value in rows:
@@ -90,7 +92,26 @@ def _write(report: "ModelReport", out: Output) -> None:
         detail = f": {' '.join(check.detail.split())}" if check.ok else ""
         out.line(f"{'check':<13}{'ok    ' if check.ok else 'FAILED'} {check.name}{detail}")
     if report.error is None:
-        out.line("Tern can run this model.")
+        searches = report.embedding is not None
+        out.line("Tern can search documents with this model." if searches else "Tern can run this model.")
+
+
+def _with_what(report: "ModelReport") -> str:
+    return "with the whole context" if report.embedding is None else "with the longest text"
+
+
+def _rows_of_embedding(config: "EmbeddingConfig") -> list[tuple[str, str]]:
+    heads = f"{config.n_heads} heads of {config.head_dim}"
+    window = next((f", windows of {size:,}" for size in config.windows if size), "")
+    return [
+        ("architecture", f"{config.family}, embedding model (for searching documents, not for answering)"),
+        ("layers", f"{config.n_layers} of {config.hidden_size} wide, {config.intermediate_size} inside"),
+        ("attention", f"{heads}, {config.n_kv_heads} for keys and values{window}"),
+        ("vocabulary", f"{config.vocab_size:,} tokens"),
+        ("dimension", f"{config.hidden_size:,} numbers for each text"),
+        ("pooling", config.pooling.value.replace("_", " ")),
+        ("longest text", f"{config.max_tokens:,} tokens"),
+    ]
 
 
 def _rows_of_config(config: "ModelConfig") -> list[tuple[str, str]]:
@@ -126,6 +147,7 @@ def _as_json(report: "ModelReport") -> dict[str, object]:
         "error": None if report.error is None else report.error.code.value,
         "format": report.format,
         "config": None if report.config is None else _config_as_json(report.config),
+        "embedding": None if report.embedding is None else _embedding_as_json(report.embedding),
         "parameters": report.n_parameters,
         "files": list(report.files),
         "file_bytes": report.file_bytes,
@@ -133,6 +155,11 @@ def _as_json(report: "ModelReport") -> dict[str, object]:
         "tokenizer": report.has_tokenizer,
         "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in report.checks],
     }
+
+
+def _embedding_as_json(config: "EmbeddingConfig") -> dict[str, object]:
+    values = {name: getattr(config, name) for name in config.__slots__}
+    return values | {"dimension": config.hidden_size, "pooling": config.pooling.value}
 
 
 def _config_as_json(config: "ModelConfig") -> dict[str, object]:

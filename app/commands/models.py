@@ -116,23 +116,9 @@ def _examined(path: Path, out: Output) -> tuple[tuple[str, ...], bool]:
         AppError: why it must not be loaded.
     """
     report = examine(path, out)
-    if report.error is None:
-        return report.files, False
-    if report.error.code is not ErrorCode.MODEL_UNSUPPORTED or not report.format.startswith("GGUF"):
+    if report.error is not None:
         raise report.error
-    file = path / report.files[0] if path.is_dir() else path
-    try:
-        _stoppable(lambda cancel, emit: _load_embedding(file, cancel, emit), loading(path.name, out), out)
-    except AppError as error:
-        # "only these are implemented" of the chat models says more about a file that is neither.
-        raise (report.error if error.code is ErrorCode.MODEL_UNSUPPORTED else error) from None
-    return report.files, True
-
-
-def _load_embedding(file: Path, cancel: CancelToken, emit: Emit) -> None:
-    from core.inference.embedding import load_embedding_model
-
-    load_embedding_model(file, cancel=cancel, emit=emit).close()
+    return report.files, report.embedding is not None
 
 
 def _verify(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> None:

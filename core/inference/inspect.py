@@ -1,7 +1,7 @@
 """What a model directory or a .gguf file holds and whether it may be loaded, told without loading it.
 
 Knows the order of the checks; the checks themselves are those of loading (config.py, safetensors.py, weights.py, and
-gguf.py, gguf_model.py, gguf_tokenizer.py).
+gguf.py, gguf_model.py, gguf_tokenizer.py, and those of embedding models).
 """
 
 from collections.abc import Callable
@@ -11,7 +11,11 @@ from pathlib import Path
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit
+from core.inference import embedding_weights
 from core.inference.config import ModelConfig, load_config
+from core.inference.embedding_config import EmbeddingConfig, embedding_config
+from core.inference.embedding_tokenizer import embedding_tokenizer
+from core.inference.embedding_weights import is_embedding_file
 from core.inference.formats import gguf_path
 from core.inference.gguf import GgufFile
 from core.inference.gguf_model import GgufReader, check_gguf_tensors, format_name, gguf_config
@@ -45,7 +49,8 @@ class ModelReport:
 
     path: Path
     format: str  # "safetensors, packed 2-bit", "GGUF, I2_S weights, F16 embedding"
-    config: ModelConfig | None  # None when config.json was refused
+    config: ModelConfig | None  # None when config.json was refused, and for embedding models
+    embedding: EmbeddingConfig | None  # of a model for searching documents, None for all others
     n_parameters: int
     files: tuple[str, ...]
     file_bytes: int  # of the tensors
@@ -85,6 +90,8 @@ class _Inspection:
         self._path = path
         self._format = ""
         self._config: ModelConfig | None = None
+        self._embedding: EmbeddingConfig | None = None
+        self._n_parameters = self._memory_bytes = 0
         self._files: tuple[str, ...] = ()
         self._file_bytes = 0
         self._has_tokenizer = False
@@ -128,6 +135,9 @@ class _Inspection:
         with file:
             self._files, self._file_bytes, self._format = (path.name,), file.tensor_bytes, format_name(file)
             self._checks.append(Check("files", True, f"{path.name}, {file.file_bytes} bytes"))
+            if is_embedding_file(file):
+                self._run_embedding(file, deep, cancel, emit)
+                return
             if not self._check("config", lambda: self._gguf_config(file)) or self._config is None:
                 return
             config = self._config
@@ -135,16 +145,27 @@ class _Inspection:
             if self._check("tensors", lambda: _compare_gguf(file, config)) and deep:
                 self._check("values", lambda: _read_gguf_values(GgufReader(file, config, cancel, emit), config))
 
+    def _run_embedding(self, file: GgufFile, deep: bool, cancel: CancelToken, emit: Emit) -> None:
+        if not self._check("config", lambda: self._embedding_config(file)) or self._embedding is None:
+            return
+        config = self._embedding
+        self._n_parameters = embedding_weights.count_parameters(config)
+        self._memory_bytes = embedding_weights.memory_bytes(file, config)
+        self._has_tokenizer = self._check("tokenizer", lambda: _embedding_vocabulary(file, config))
+        if self._check("tensors", lambda: _compare_embedding(file, config)) and deep:
+            self._check("values", lambda: _read_embedding_values(file, config, cancel, emit))
+
     def report(self) -> ModelReport:
         config = self._config
         return ModelReport(
             path=self._path,
             format=self._format,
             config=config,
-            n_parameters=0 if config is None else count_parameters(config),
+            embedding=self._embedding,
+            n_parameters=self._n_parameters if config is None else count_parameters(config),
             files=self._files,
             file_bytes=self._file_bytes,
-            memory_bytes=0 if config is None else memory_bytes(config, shape_for(config, CONTEXT)),
+            memory_bytes=self._memory_bytes if config is None else memory_bytes(config, shape_for(config, CONTEXT)),
             has_tokenizer=self._has_tokenizer,
             checks=tuple(self._checks),
             error=self._error,
@@ -170,6 +191,10 @@ class _Inspection:
         if not (self._path / TOKENIZER_FILE).is_file():
             raise AppError(ErrorCode.TOKENIZER_MISSING, path=self._path)
         return TOKENIZER_FILE
+
+    def _embedding_config(self, file: GgufFile) -> str:
+        self._embedding = embedding_config(file)
+        return f"{self._embedding.family}, embedding model"
 
     def _gguf_config(self, file: GgufFile) -> str:
         self._config = gguf_config(file)
@@ -227,8 +252,24 @@ def _read_gguf_values(reader: GgufReader, config: ModelConfig) -> str:
             reader.floats(name)
         else:
             reader.check_bits(name)
+    grouped = [f"{len(reader.grouped)} tensors with a scale for each block"] if reader.grouped else []
     rounded = [f"{n} values of {name} rounded to bfloat16" for name, n in reader.n_rounded.items() if n]
-    return ", ".join(["finite, scales positive, codes 0 to 2", *rounded])
+    return ", ".join(["finite, scales positive, codes 0 to 2", *grouped, *rounded])
+
+
+def _embedding_vocabulary(file: GgufFile, config: EmbeddingConfig) -> str:
+    embedding_tokenizer(file)
+    return f"{config.vocab_size} tokens in {file.path.name}"
+
+
+def _compare_embedding(file: GgufFile, config: EmbeddingConfig) -> str:
+    embedding_weights.check_embedding_tensors(file, config)
+    return f"{len(file.tensors)} tensors"
+
+
+def _read_embedding_values(file: GgufFile, config: EmbeddingConfig, cancel: CancelToken, emit: Emit) -> str:
+    embedding_weights.check_embedding_values(file, config, cancel, emit)
+    return "finite, scales positive, codes 0 to 2"
 
 
 def _ignore(event: object) -> None:

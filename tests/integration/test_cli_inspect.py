@@ -32,6 +32,34 @@ def test_a_sound_model_is_described(tern: Tern, path: str, architecture: str) ->
     assert "FAILED" not in ended.out
 
 
+@pytest.mark.parametrize(("family", "layers"), [("gemma3", 7), ("qwen3", 3)])
+def test_a_model_for_searching_documents_is_described(tern: Tern, family: str, layers: int) -> None:
+    path = FIXTURES / f"embedding-{family}" / "model-i2_s.gguf"
+    ended = tern("inspect", path)
+    assert (ended.code, ended.err) == (0, "")
+    for part in (f"{family}, embedding model", "dimension    128", "pooling      last token", "tensors", "I2_S"):
+        assert part in ended.out
+    assert "Tern can search documents with this model." in ended.out
+    report = json.loads(tern("inspect", "--json", path).out)
+    assert (report["loadable"], report["config"]) == (True, None)
+    found = report["embedding"]
+    assert (found["family"], found["dimension"], found["pooling"]) == (family, 128, "last_token")
+    assert len(found["windows"]) == layers
+    assert report["parameters"] > 100_000
+    assert {"config", "tokenizer", "tensors", "values"} <= {check["name"] for check in report["checks"]}
+
+
+def test_a_damaged_model_for_searching_documents_is_refused_with_its_tensor(tern: Tern, tmp_path: Path) -> None:
+    data = bytearray((FIXTURES / "embedding-qwen3" / "model-i2_s.gguf").read_bytes())
+    data[-40:] = b"\xff" * 40  # NaN at the end of the last tensor
+    (tmp_path / "bad.gguf").write_bytes(data)
+    ended = tern("inspect", tmp_path / "bad.gguf")
+    assert ended.code == 2
+    assert ended.is_one_line()
+    assert "blk." in ended.err or "output_norm" in ended.err
+    assert "dimension    128" in ended.out
+
+
 def test_json_holds_the_configuration_and_the_checks(tern: Tern) -> None:
     report = json.loads(tern("inspect", "--json", FIXTURES / "tied-h256" / "hf-packed").out)
     assert (report["loadable"], report["reason"], report["error"]) == (True, None, None)

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gguf_files import STRING, Typed, as_gguf, random_weights, with_block_scales
 from model_files import BF16_NAN
 
 from core.errors import ErrorCode
@@ -33,6 +34,23 @@ def test_a_good_model_passes_every_check(tiny_model_dir: Make, family: str, deep
     assert report.config is not None
     assert report.config.model_type == family
     assert report.memory_bytes > 0
+
+
+def test_scales_of_blocks_are_told(tmp_path: Path) -> None:
+    weights = random_weights(layers=1)
+    with_block_scales(weights, list(weights.codes)[:3])
+    report = inspect_model(as_gguf(weights, "TQ1_0").write(tmp_path / "model.gguf"), deep=True)
+    assert report.error is None
+    assert "3 tensors with a scale for each block" in report.checks[-1].detail
+
+
+def test_a_chat_model_of_an_embedding_architecture_is_refused_by_that(tmp_path: Path) -> None:
+    files = as_gguf(random_weights(layers=1))
+    files.metadata["general.architecture"] = Typed(STRING, "qwen3")
+    report = inspect_model(files.write(tmp_path / "model.gguf"))
+    assert report.embedding is None
+    assert report.error is not None
+    assert "'qwen3'" in str(report.error.facts["reason"])
 
 
 def test_masters_and_shards_are_told(tiny_model_dir: Make) -> None:
