@@ -6,6 +6,7 @@ Knows every ErrorCode and its facts; must not know where the words are shown (te
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.document_words import DOCUMENT_WORDS
 from app.download_words import DOWNLOAD_WORDS
 from app.wording import Action as Action  # users import it from here
 from app.wording import Words as _Words
@@ -35,7 +36,6 @@ class Notice:
 _FILES_SAFE = "Nothing on this computer was changed."
 _CHATS_SAFE = "Your conversations are safe."
 _KEPT = "Your message is kept."
-_DOCUMENT_SAFE = "Your file was not changed."
 _OTHER_FOLDER = "Choose another model folder."
 _AGAIN_FOLDER = "Copy the model again, or choose another model folder."
 
@@ -193,38 +193,7 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         "Close",
         Action.DISMISS,
     ),
-    ErrorCode.DOCUMENT_UNREADABLE: _Words(
-        "The document cannot be read",
-        "{path} was not added: {reason}.",
-        _DOCUMENT_SAFE,
-        "Save it as plain text and add that.",
-        "Close",
-        Action.DISMISS,
-    ),
-    ErrorCode.DOCUMENT_EMPTY: _Words(
-        "The document is empty",
-        "{path} was not added: there is no text in it.",
-        _DOCUMENT_SAFE,
-        "Choose another file.",
-        "Close",
-        Action.DISMISS,
-    ),
-    ErrorCode.DOCUMENT_TOO_LARGE: _Words(
-        "The document is too large",
-        "{path} was not added: it has {found_bytes}, and a document may have {limit_bytes}.",
-        _DOCUMENT_SAFE,
-        "Add the part of it that you want to ask about.",
-        "Close",
-        Action.DISMISS,
-    ),
-    ErrorCode.DOCUMENTS_TOO_MANY: _Words(
-        "Too many documents",
-        "That would make {found} documents, and a conversation holds up to {limit}.",
-        "Nothing was added.",
-        "Choose fewer, or ask about the others in a new chat.",
-        "Close",
-        Action.DISMISS,
-    ),
+    **DOCUMENT_WORDS,
     ErrorCode.DATA_DIR_UNWRITABLE: _Words(
         "Tern cannot save anything",
         "The data folder {path} cannot be written: {reason}.",

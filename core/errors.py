@@ -55,6 +55,16 @@ class ErrorCode(StrEnum):
     DOCUMENT_UNREADABLE = "document_unreadable"  # facts: path, reason
     DOCUMENT_EMPTY = "document_empty"  # facts: path
     DOCUMENT_TOO_LARGE = "document_too_large"  # facts: path, found_bytes, limit_bytes
+    DOCUMENT_UNKNOWN = "document_unknown"  # facts: path, kind
+    DOCUMENT_SCANNED = "document_scanned"  # facts: path, n_pages
+    DOCUMENT_PROTECTED = "document_protected"  # facts: path
+    DOCUMENT_DAMAGED = "document_damaged"  # facts: path, reason
+    DOCUMENT_TOO_LONG = "document_too_long"  # facts: path, found (what there is too much of), limit
+    DOCUMENT_TOO_SLOW = "document_too_slow"  # facts: path, limit_s
+    DOCUMENT_TOO_HEAVY = "document_too_heavy"  # facts: path, limit_bytes
+    DOCUMENT_CRASHED = "document_crashed"  # facts: path, reason
+    DOCUMENT_QUARANTINED = "document_quarantined"  # facts: path, reason
+    EXTRACTOR_FAILED = "extractor_failed"  # facts: reason
     DOCUMENTS_TOO_MANY = "documents_too_many"  # facts: found, limit
     # our own data
     DATA_DIR_UNWRITABLE = "data_dir_unwritable"  # facts: path, reason

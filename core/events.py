@@ -82,11 +82,41 @@ class ReplyStats:
         return (self.generated_tokens - 1) / self.decode_s if self.decode_s > 0 and self.generated_tokens > 1 else 0.0
 
 
+class Unit(StrEnum):
+    """What the places of a document are counted in."""
+
+    NONE = "none"  # headings alone
+    PAGE = "page"
+    SLIDE = "slide"
+    SHEET = "sheet"
+    CHAPTER = "chapter"
+    MESSAGE = "message"
+    LINE = "line"
+    SECOND = "second"  # of subtitles
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a piece of a document stands, as a person would look it up. All text in it is foreign.
+
+    `number` and `last_number` count `unit` (pages from 1, seconds from 0) and are None where that is NONE; `label` is
+    its name (a sheet's, a slide's title); rows are None outside tables; `headings` are those above it, outermost first.
+    """
+
+    unit: Unit = Unit.NONE
+    number: int | None = None
+    last_number: int | None = None
+    label: str = ""
+    row: int | None = None
+    last_row: int | None = None
+    headings: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A piece of a document: the name of the document, the range of characters (`end` exclusive) and its text there.
 
-    `number` is what the model and the person call it by, from 1.
+    `number` is what the model and the person call it by, from 1; `place` is None where nothing is known of it.
     """
 
     number: int
@@ -94,6 +124,7 @@ class Passage:
     start: int
     end: int
     text: str
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +240,15 @@ class DownloadRestarted:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentProgress:
+    """A document is being read: `done` of `total` of whatever its format counts; `total` is 0 until that is known."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """The download child has opened a connection."""
 
@@ -235,6 +275,7 @@ Event = (
     | DownloadProgress
     | DownloadWaiting
     | DownloadRestarted
+    | DocumentProgress
     | Connected
     | JobFailed
 )
