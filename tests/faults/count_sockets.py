@@ -37,6 +37,7 @@ GUARDED = """
 import runpy, sys
 from core import offline
 offline.install()
+import core.inference.engine  # under a tracer this takes long beside a running event loop
 sys.argv = sys.argv[1:]
 code = 0
 try:
@@ -84,7 +85,7 @@ def run(command: list[str], environ: dict[str, str]) -> "subprocess.CompletedPro
         env=environ,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -95,7 +96,7 @@ def traced(command: list[str], environ: dict[str, str]) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
         strace = [*STRACE, "-qq", "-s", "200", "-e", "trace=socket,socketpair,execve", "-o", str(log)]
-        done = run([*strace, *command], environ)
+        done = run([*strace, *command], {**environ, "TERN_TOUR_PATIENCE": "10"})
         own, child = count(log.read_text(encoding="utf-8", errors="replace").splitlines())
     return {"exit_code": done.returncode, "sockets": own, "sockets_of_child": child, "notes": last_line(done.stderr)}
 

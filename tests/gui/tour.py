@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL_DIR = ROOT / "tests" / "fixtures" / "tied-h256" / "hf-packed"
 SCREEN = "1400x900x24"
+PATIENCE = float(os.environ.get("TERN_TOUR_PATIENCE", "1"))  # how much slower this computer is made by a tracer
 
 
 class Watchdog:
@@ -106,7 +107,7 @@ class Tour:
     def wait(self, fact: Callable[[], object], what: str, seconds: float = 20) -> None:
         from PySide6.QtTest import QTest
 
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while not fact():
             if time.monotonic() > end:
                 raise SystemExit(f"waited too long for: {what}")

@@ -176,3 +176,14 @@ def test_the_process_works_as_a_whole(tmp_path: Path, tiny_model_dir: Callable[.
     where = {"TERN_DATA_DIR": str(tmp_path / "process")}
     assert run_tern("models", "import", tiny_model_dir(), "--name", "tiny", env=where).code == 0
     assert run_tern("models", "verify", "tiny", env=where).code == 0
+
+
+def test_what_to_fetch_elsewhere_is_told_without_a_connection(tern: Tern) -> None:
+    told = tern("models", "offline", "bitnet-b1.58-2b-4t")
+    assert told.code == 0
+    assert "resolve/04c3b9ad9361b824064a1f25ea60a8be9599b127/model.safetensors" in told.out
+    assert "8143ae115ed6babe5e5ada8fb8c5b769d8f417802b2db042ad98b4f7ed73975b" in told.out
+    listed = json.loads(tern("models", "offline", "microsoft/bitnet-b1.58-2B-4T", "--json").out)
+    assert {file["name"] for file in listed["files"]} >= {"config.json", "tokenizer.json", "model.safetensors"}
+    unknown = tern("models", "download", "nothing-of-the-kind")
+    assert (unknown.code, unknown.is_one_line()) == (2, True)
