@@ -63,7 +63,7 @@ class MainWindow(QMainWindow):
         self.messages = MessageModel(self)
         self.models = ModelSession(
             runner,
-            lambda: wiring.find_models(paths, self.settings),
+            lambda: wiring.all_models(paths, self.settings),
             lambda path, cancel, emit: (load_model or wiring.open_model)(path, self.settings, cancel, emit),
             self,
         )

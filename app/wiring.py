@@ -111,7 +111,14 @@ def all_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...
     """Return all models on this computer, those for searching documents as well."""
     extra = settings.text("models_directory")
     starter = STARTER_DIR if (STARTER_DIR / "config.json").is_file() else None
-    return installed_models(paths.models, starter=starter, extra=Path(extra) if extra else None)
+    from core.inference.gguf_kind import is_embedding_gguf
+
+    return installed_models(
+        paths.models,
+        starter=starter,
+        extra=Path(extra) if extra else None,
+        is_embedding_file=is_embedding_gguf,
+    )
 
 
 def open_model(directory: Path, settings: Settings, cancel: CancelToken, emit: Emit) -> "Engine":

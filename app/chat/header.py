@@ -89,6 +89,9 @@ class ChatHeader(QWidget):
             text = menu_text(STARTER_LABEL if model.is_starter else model.name)
             action = QAction(text, self._menu)
             action.setMenuRole(QAction.MenuRole.NoRole)
+            if model.is_embedding:
+                action.setText(menu_text(f"{model.name} – for searching documents"))
+                action.setEnabled(False)
             action.setCheckable(True)
             action.setChecked(model == self._state.model)
             action.triggered.connect(lambda _checked, chosen=model: self.model_chosen.emit(chosen))

@@ -91,7 +91,7 @@ class ModelSession(QObject):
         return engine
 
     def refresh(self, chosen: str) -> None:
-        """Look for installed models, then load the one that `chosen` names (path or name), else the first."""
+        """Look for installed models, then load the one that `chosen` names (path or name), else one that answers."""
         self.state = ModelState(is_loading=True)
         self.changed.emit()
         self._runner.start(
@@ -143,7 +143,7 @@ class ModelSession(QObject):
             named = InstalledModel(Path(chosen).name, Path(chosen), is_starter=False)
             self.installed = (*found, named)
             self.installed_changed.emit()
-        model = named or next(iter(found), None)
+        model = named or next((model for model in found if not model.is_embedding), None)
         if model is not None:
             self.load(model)
         else:

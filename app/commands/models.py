@@ -6,7 +6,7 @@ Knows how to ask and to report; what happens to files is decided in core/models/
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -59,7 +59,7 @@ def _list(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> None:
     if arguments.json:
         listed = {
             "installed": [_installed_as_json(model, paths) for model in here],
-            "catalogue": [_entry_as_json(entry) for entry in catalogue()],
+            "catalogue": [_entry_as_json(_as_got(entry, here)) for entry in catalogue()],
         }
         out.line(json.dumps(listed, indent=2))
         return
@@ -188,6 +188,16 @@ def _stoppable(work: Callable[[CancelToken, Emit], _T], emit: Emit, out: Output)
         out.wipe_status()
 
 
+def _as_got(entry: "CatalogueModel", here: Sequence[InstalledModel]) -> "CatalogueModel":
+    """Return `entry` with what its first download has pinned, where it was not known beforehand."""
+    from core.models.manage import receipt_of
+
+    if not entry.verified_on_first_download:
+        return entry
+    receipts = [receipt for receipt in map(receipt_of, here) if receipt is not None]
+    return next((got for receipt in receipts if (got := receipt.pinned(entry)) is not entry), entry)
+
+
 def _only_cached(paths: AppPaths) -> "HubSnapshot":
     """Return the one published model in the hub's cache that is not here yet.
 
@@ -259,7 +269,8 @@ def _words(n_bytes: int) -> str:
 def _needs(entry: "CatalogueModel") -> str:
     size = "" if entry.download_bytes is None else f"{bytes_in_words(entry.download_bytes)} to download, "
     context = "" if entry.context_length is None else f", context {entry.context_length:,} tokens"
-    return f"({size}about {bytes_in_words(entry.memory_bytes)} of memory{context}, {entry.licence})"
+    verified = ", verified on first download" if entry.verified_on_first_download else ""
+    return f"({size}about {bytes_in_words(entry.memory_bytes)} of memory{context}, {entry.licence}{verified})"
 
 
 def _installed_as_json(model: InstalledModel, paths: AppPaths) -> dict[str, object]:

@@ -7,8 +7,8 @@ then pinned in the receipt of the import (receipts.py).
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -110,6 +110,30 @@ class CatalogueModel:
     def sha256_of(self, name: str) -> str | None:
         """Return the hash of the published file `name`; None where it is not known."""
         return next((file.sha256 for file in self.files if file.name == name), None)
+
+
+def pinned(model: CatalogueModel, revision: str, files: Iterable[tuple[str, int, str]]) -> CatalogueModel:
+    """Return `model` with everything known: what was not known beforehand is what was got first.
+
+    Args:
+        model: an entry of the catalogue.
+        revision: the commit that was fetched, 40 hex digits.
+        files: name, bytes and SHA-256 of every file that was fetched.
+
+    Raises:
+        ValueError: something that was known is otherwise, or what was got is no file, size, hash or commit.
+    """
+    got = {name: CatalogueFile(name, n_bytes, sha256) for name, n_bytes, sha256 in files}
+    _require(model.repository is not None and bool(got), f"{model.name}: nothing to pin")
+    _require(model.revision in (None, revision), f"{model.name}: revision {revision!r}")
+    for file in model.files:
+        found = got.get(file.name)
+        if found is None:
+            _require(file.sha256 is None, f"{file.name} is missing")
+            continue
+        _require(file.n_bytes in (None, found.n_bytes), f"{file.name}: {found.n_bytes} bytes")
+        _require(file.sha256 in (None, found.sha256), f"{file.name}: SHA-256 {found.sha256}")
+    return replace(model, revision=revision, files=tuple(got.values()))
 
 
 @cache

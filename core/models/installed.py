@@ -4,7 +4,7 @@ Knows what a model directory and a .gguf file look like from outside; must not r
 does).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class InstalledModel:
     path: Path
     is_starter: bool
     reference: Path | None = None  # the file in `models` that only names this model
-    is_embedding: bool = False  # imported as a model for searching documents: it cannot answer
+    is_embedding: bool = False  # for searching documents: it cannot answer
 
 
 def is_model_directory(path: Path) -> bool:
@@ -44,23 +44,31 @@ def is_gguf_file(path: Path) -> bool:
 
 
 def installed_models(
-    models: Path, *, starter: Path | None = None, extra: Path | None = None
+    models: Path,
+    *,
+    starter: Path | None = None,
+    extra: Path | None = None,
+    is_embedding_file: Callable[[Path], bool] = lambda _file: False,
 ) -> tuple[InstalledModel, ...]:
     """List the starter model, then the models by name; directories that do not exist are passed over.
 
     `models` is AppPaths.models, `starter` the directory that came with the program, `extra` one that the person
-    chose: a model directory itself or one that holds several. References count as the models that they name.
+    chose: a model directory itself or one that holds several, as directories or as .gguf files. References count as
+    the models that they name. `is_embedding_file` says of a .gguf file that nobody imported what it is for.
     """
     found: list[InstalledModel] = []
     seen: set[Path] = set()
     paths = [*_subdirectories(models), *([] if extra is None else [extra, *_subdirectories(extra)])]
-    candidates = [*map(_in_directory, paths), *_referenced(models)]
+    bare = [*_gguf_files(models), *([] if extra is None or is_model_directory(extra) else _gguf_files(extra))]
+    candidates = [_in_directory(path, is_embedding_file) for path in paths]
+    candidates += [InstalledModel(path.stem, path, False, None, is_embedding_file(path)) for path in bare]
+    candidates += _referenced(models)
     candidates.sort(key=lambda model: (model.name.casefold(), str(model.path)))
     if starter is not None:
         candidates.insert(0, InstalledModel(starter.name, starter, is_starter=True))
     for model in candidates:
         resolved = model.path.resolve()
-        if resolved not in seen and (is_model_directory(model.path) or _is_referenced_file(model)):
+        if resolved not in seen and (is_model_directory(model.path) or is_gguf_file(model.path)):
             seen.add(resolved)
             found.append(model)
     return tuple(found)
@@ -109,9 +117,21 @@ def _subdirectories(directory: Path) -> list[Path]:
         return []
 
 
-def _in_directory(path: Path) -> InstalledModel:
+def _gguf_files(directory: Path) -> list[Path]:
+    """Return the .gguf files that lie in `directory` itself."""
+    try:
+        return [path for path in directory.iterdir() if is_gguf_file(path) and not path.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _in_directory(path: Path, is_embedding_file: Callable[[Path], bool]) -> InstalledModel:
     receipt = read_receipt(receipt_path(path))
-    return InstalledModel(path.name, path, is_starter=False, is_embedding=receipt is not None and receipt.is_embedding)
+    if receipt is not None:
+        return InstalledModel(path.name, path, is_starter=False, is_embedding=receipt.is_embedding)
+    files = [] if (path / "config.json").is_file() else _gguf_files(path)
+    is_embedding = len(files) == 1 and is_embedding_file(files[0])
+    return InstalledModel(path.name, path, is_starter=False, is_embedding=is_embedding)
 
 
 def _referenced(models: Path) -> list[InstalledModel]:
@@ -126,10 +146,6 @@ def _referenced(models: Path) -> list[InstalledModel]:
         if receipt is not None and receipt.source.is_absolute() and name and not name.startswith("."):
             found.append(InstalledModel(name, receipt.source, False, path, receipt.is_embedding))
     return found
-
-
-def _is_referenced_file(model: InstalledModel) -> bool:
-    return model.reference is not None and is_gguf_file(model.path)
 
 
 def _first(models: Iterable[InstalledModel]) -> InstalledModel | None:

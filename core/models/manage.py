@@ -21,7 +21,7 @@ from core.events import CancelToken, Emit, Interrupted, LoadProgress
 from core.instance import InstanceLock
 from core.models.catalogue import CatalogueModel, by_hashes, by_repository, catalogue, is_safe_name
 from core.models.hub_cache import HubSnapshot, snapshot_at
-from core.models.installed import InstalledModel
+from core.models.installed import InstalledModel, is_gguf_file
 from core.models.receipts import (
     REFERENCE_SUFFIX,
     PinnedFile,
@@ -319,8 +319,9 @@ def _file_names(directory: Path, weights: Sequence[str]) -> tuple[str, ...]:
 
 def _taken(models: Path) -> set[str]:
     """Return the names in use, in lower case: not every system tells cases apart."""
-    names = {path.name.removesuffix(REFERENCE_SUFFIX).casefold() for path in models.iterdir()}
-    return names | {"starter"}
+    paths = list(models.iterdir())
+    names = {path.name.removesuffix(REFERENCE_SUFFIX).casefold() for path in paths}
+    return names | {path.stem.casefold() for path in paths if is_gguf_file(path)} | {"starter"}
 
 
 def _clear_unfinished(models: Path) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from core.models.catalogue import CatalogueModel, pinned
+
 RECEIPT_FILE: Final = "receipt.json"
 REFERENCE_SUFFIX: Final = ".reference.json"
 MAX_BYTES: Final = 1 << 20
@@ -41,6 +43,15 @@ class Receipt:
     def n_bytes(self) -> int:
         """Bytes of all files."""
         return sum(file.n_bytes for file in self.files)
+
+    def pinned(self, model: CatalogueModel) -> CatalogueModel:
+        """Return `model` as it was got when this receipt was written; as it is where the receipt is of another one."""
+        if self.revision is None or model.repository is None or self.repository != model.repository:
+            return model
+        try:
+            return pinned(model, self.revision, ((file.name, file.n_bytes, file.sha256) for file in self.files))
+        except ValueError:
+            return model  # of another revision than the one that is published now
 
     def encoded(self) -> bytes:
         """Return the content of the JSON file."""

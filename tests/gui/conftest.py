@@ -93,7 +93,7 @@ def open_window(qtbot, app_paths: AppPaths, monkeypatch) -> Iterator[Callable[..
 
     def open_one(engine: FakeEngine | Exception | None = None, *, models: Sequence[InstalledModel] = ()) -> Session:
         found = tuple(models) or ((InstalledModel("fake", MODEL_DIR, is_starter=False),) if engine else ())
-        monkeypatch.setattr("app.wiring.find_models", lambda _paths, _settings: found)
+        monkeypatch.setattr("app.wiring.all_models", lambda _paths, _settings: found)
 
         def load(_path: Path, _settings: object, _cancel: CancelToken, _emit: Emit) -> FakeEngine:
             if isinstance(engine, Exception):

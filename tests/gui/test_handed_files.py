@@ -29,7 +29,7 @@ def letters(tmp_path: Path) -> list[Path]:
 def test_files_given_before_the_history_is_open_wait_for_it(
     qtbot, app_paths: AppPaths, make_engine, monkeypatch, letters: list[Path]
 ) -> None:
-    monkeypatch.setattr("app.wiring.find_models", lambda _paths, _settings: ())
+    monkeypatch.setattr("app.wiring.all_models", lambda _paths, _settings: ())
     session = Session(app_paths, load_model=lambda *_arguments: make_engine())
     try:
         HandedFiles(session.window).take(letters)

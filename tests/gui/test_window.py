@@ -336,6 +336,18 @@ def test_the_starter_model_is_labelled(qtbot, open_window, make_engine, tmp_path
     assert session.window.pane.header.menu.actions()[0].text() == label.text()
 
 
+def test_models_for_searching_are_listed_and_cannot_be_chosen(qtbot, open_window, make_engine, tmp_path) -> None:
+    finder = InstalledModel("finder", tmp_path / "finder.gguf", is_starter=False, is_embedding=True)
+    chat = InstalledModel("talker", tmp_path / "talker.gguf", is_starter=False)
+    session = open_window(make_engine(), models=[finder, chat])
+    header = session.window.pane.header
+    header.on_menu()
+    listed = {action.text(): action for action in header.menu.actions()}
+    assert not listed["finder – for searching documents"].isEnabled()
+    assert listed["talker"].isEnabled()
+    assert listed["talker"].isChecked()  # the first that can answer
+
+
 def test_a_window_that_cannot_start_says_why(tmp_path) -> None:
     """The data directory would have to be made inside a file."""
     blocker = tmp_path / "file"

@@ -1,9 +1,11 @@
 """`tern models`: from a folder, a file or the hub's cache to a model that answers, and away again."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from terminal import Tern, run_tern
@@ -28,6 +30,22 @@ def _cached(tmp_path: Path, repository: str = "tiiuae/Falcon-E-1B-Instruct") -> 
 def _installed(tern: Tern) -> dict[str, str]:
     listed = json.loads(tern("models", "list", "--json").out)
     return {model["name"]: model["kind"] for model in listed["installed"] if model["name"] != "starter"}
+
+
+def test_what_is_got_first_is_pinned(tern: Tern, tmp_path: Path) -> None:
+    def entry() -> dict[str, Any]:
+        listed = json.loads(tern("models", "list", "--json").out)["catalogue"]
+        (found,) = [model for model in listed if model["repository"] == "tiiuae/Falcon-E-1B-Instruct"]
+        return found
+
+    assert (entry()["verified_on_first_download"], entry()["revision"]) == (True, None)
+    assert "verified on first download" in tern("models", "list").out
+    assert tern("models", "import", _cached(tmp_path)).code == 0
+    assert (entry()["verified_on_first_download"], entry()["revision"]) == (False, "1" * 40)
+    hashes = {file["name"]: file["sha256"] for file in entry()["files"]}
+    assert hashes["model.safetensors"] == hashlib.sha256((PACKED / "model.safetensors").read_bytes()).hexdigest()
+    assert tern("models", "remove", "Falcon-E-1B-Instruct", "--yes").code == 0
+    assert entry()["revision"] is None
 
 
 def test_an_imported_model_answers_is_verified_and_goes(tern: Tern) -> None:
@@ -78,6 +96,28 @@ def test_a_model_for_searching_is_imported_and_does_not_answer(tern: Tern, famil
     assert ended.code == 2
     assert ended.is_one_line()
     assert tern("models", "remove", "search", "--yes").code == 0
+
+
+def test_files_that_were_put_into_the_folder_are_listed(tern: Tern, tmp_path: Path) -> None:
+    assert tern("models", "import", GGUF, "--name", "imported").code == 0
+    (models,) = {
+        Path(model["path"]).parent
+        for model in json.loads(tern("models", "list", "--json").out)["installed"]
+        if model["name"] == "imported"
+    }
+    shutil.copyfile(GGUF, models / "bare.gguf")
+    shutil.copyfile(FIXTURES / "embedding-qwen3" / "model-i2_s.gguf", models / "finder.gguf")
+    assert _installed(tern) == {"bare": "found", "finder": "for searching documents", "imported": "imported"}
+    assert "finder" in tern("models", "list").out
+    assert tern("ask", "--model", "bare", "--max-tokens", "2", "hi").code == 0
+    refused = tern("ask", "--model", "finder", "hi")
+    assert refused.code == 2
+    assert refused.is_one_line()
+    taken = tern("models", "import", GGUF, "--name", "Bare")
+    assert taken.code == 2
+    kept = tern("models", "remove", "bare", "--yes")
+    assert kept.code == 2
+    assert (models / "bare.gguf").exists()
 
 
 @pytest.mark.parametrize("n_bytes", [100, 20_000, 200_000])

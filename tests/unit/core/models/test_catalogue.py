@@ -18,6 +18,7 @@ from core.models.catalogue import (
     default_model,
     is_safe_name,
     parse_catalogue,
+    pinned,
 )
 
 STARTER = Path(__file__).parents[4] / "assets" / "starter"
@@ -49,6 +50,58 @@ def test_every_family_that_is_supported_is_listed() -> None:
         assert part in names
     embedding = [model.name for model in catalogue() if model.kind is ModelKind.EMBEDDING]
     assert embedding == ["BitNet-embedding-270M", "BitNet-embedding-0.6B"]
+
+
+GOT = [("config.json", 900, "a" * 64), ("model.safetensors", 5000, "b" * 64)]
+
+
+def test_an_entry_is_pinned_by_what_was_got() -> None:
+    falcon = by_repository("tiiuae/Falcon-E-3B-Instruct")
+    assert falcon is not None
+    assert falcon.verified_on_first_download
+    got = pinned(falcon, "1" * 40, GOT)
+    assert not got.verified_on_first_download
+    assert (got.revision, got.name, got.sentence) == ("1" * 40, falcon.name, falcon.sentence)
+    assert [(file.name, file.n_bytes, file.sha256) for file in got.files] == GOT
+    assert pinned(got, "1" * 40, GOT) == got
+    unlisted = by_repository("jpacifico/Aramis-2B-BitNet-b1.58-i2s-GGUF")  # the names of its files are not known
+    assert unlisted is not None
+    assert pinned(unlisted, "2" * 40, GOT[:1]).download_bytes == 900
+
+
+@pytest.mark.parametrize(
+    ("revision", "files"),
+    [
+        ("2" * 40, GOT),
+        ("1" * 40, GOT[:1]),
+        ("1" * 40, [GOT[0], ("model.safetensors", 5000, "c" * 64)]),
+        ("1" * 40, [GOT[0], ("model.safetensors", 5001, "b" * 64)]),
+    ],
+)
+def test_what_was_pinned_stays(revision: str, files: list[tuple[str, int, str]]) -> None:
+    falcon = by_repository("tiiuae/Falcon-E-3B-Instruct")
+    assert falcon is not None
+    got = pinned(falcon, "1" * 40, GOT)
+    with pytest.raises(ValueError, match="catalogue"):
+        pinned(got, revision, files)
+
+
+@pytest.mark.parametrize(
+    ("revision", "files"),
+    [
+        ("main", GOT),
+        ("1" * 39, GOT),
+        ("1" * 40, []),
+        ("1" * 40, [("../config.json", 1, "a" * 64)]),
+        ("1" * 40, [("config.json", 0, "a" * 64)]),
+        ("1" * 40, [("config.json", 1, "a" * 63)]),
+    ],
+)
+def test_nothing_else_is_pinned(revision: str, files: list[tuple[str, int, str]]) -> None:
+    falcon = by_repository("tiiuae/Falcon-E-3B-Instruct")
+    assert falcon is not None
+    with pytest.raises(ValueError, match="catalogue"):
+        pinned(falcon, revision, files)
 
 
 def test_what_is_not_known_beforehand_is_said() -> None:

@@ -45,6 +45,37 @@ def test_the_extra_directory_is_a_model_or_holds_some(tmp_path: Path) -> None:
     assert [model.path for model in installed_models(models, extra=several)] == [three, two]
 
 
+def test_files_in_the_folder_of_models_are_models(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    _model(models / "b")
+    for name in ("a.gguf", "C.GGUF", ".hidden.gguf", "half.gguf.part", "notes.txt"):
+        (models / name).write_bytes(b"GGUF")
+    (models / "directory.gguf").mkdir()
+    found = installed_models(models, is_embedding_file=lambda file: file.name == "C.GGUF")
+    assert [(model.name, model.path.name, model.is_embedding) for model in found] == [
+        ("a", "a.gguf", False), ("b", "b", False), ("C", "C.GGUF", True),
+    ]  # fmt: skip
+    assert all(not model.is_starter and model.reference is None for model in found)
+
+
+def test_an_extra_directory_with_files_is_one_model_or_several(tmp_path: Path) -> None:
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "one.gguf").write_bytes(b"GGUF")
+    assert [model.path for model in installed_models(tmp_path / "models", extra=extra)] == [extra]
+    (extra / "two.gguf").write_bytes(b"GGUF")
+    found = installed_models(tmp_path / "models", extra=extra)
+    assert [model.path for model in found] == [extra / "one.gguf", extra / "two.gguf"]
+
+
+def test_a_directory_that_nobody_imported_is_told_by_its_file(tmp_path: Path) -> None:
+    for name in ("chat", "search"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / f"{name}.gguf").write_bytes(b"GGUF")
+    found = installed_models(tmp_path / "models", is_embedding_file=lambda file: file.stem == "search")
+    assert [(model.name, model.is_embedding) for model in found] == [("chat", False), ("search", True)]
+
+
 def test_a_directory_is_listed_once(tmp_path: Path) -> None:
     models = tmp_path / "models"
     path = _model(models / "m")

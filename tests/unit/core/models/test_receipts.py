@@ -1,11 +1,13 @@
 """Receipts and references: written and read back, and what is not one counts as absent."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.models.catalogue import by_repository, pinned
 from core.models.installed import installed_models, references
 from core.models.receipts import PinnedFile, Receipt, read_receipt, reference_path
 
@@ -24,6 +26,23 @@ def test_a_receipt_is_read_back(tmp_path: Path) -> None:
     path.write_bytes(receipt.encoded())
     assert read_receipt(path) == receipt
     assert receipt.n_bytes == 3
+
+
+def test_a_receipt_tells_what_an_entry_of_the_catalogue_was_pinned_to(tmp_path: Path) -> None:
+    entry = by_repository("tiiuae/Falcon-E-3B-Instruct")
+    assert entry is not None
+    files = (PinnedFile("config.json", 9, SHA), PinnedFile("model.safetensors", 99, "b" * 64))
+    got = pinned(entry, "1" * 40, [(file.name, file.n_bytes, file.sha256) for file in files])
+    receipt = Receipt(tmp_path, entry.repository, "1" * 40, files)
+    path = tmp_path / "receipt.json"
+    path.write_bytes(receipt.encoded())
+    stored = read_receipt(path)
+    assert stored is not None
+    assert stored.pinned(entry) == got
+    other = by_repository("microsoft/bitnet-b1.58-2B-4T")
+    assert other is not None
+    assert stored.pinned(other) is other
+    assert replace(stored, revision="main").pinned(entry) is entry
 
 
 @pytest.mark.parametrize(
