@@ -21,6 +21,18 @@ def choose_folder(parent: QWidget, title: str, on_chosen: Callable[[Path], objec
     return dialog
 
 
+def choose_new_file(parent: QWidget, title: str, name: str, on_chosen: Callable[[Path], object]) -> QFileDialog:
+    """Ask where to write a file; `name` is what it is called unless the person says otherwise."""
+    dialog = QFileDialog(parent, title)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.selectFile(name)
+    dialog.fileSelected.connect(lambda chosen: on_chosen(Path(chosen)))
+    dialog.open()
+    return dialog
+
+
 def choose_files(parent: QWidget, title: str, on_chosen: Callable[[Sequence[Path]], object]) -> QFileDialog:
     """Ask for files that exist."""
     dialog = QFileDialog(parent, title)

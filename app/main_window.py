@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCloseEvent, QDesktopServices, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from app import wiring
 from app.chat.chat_pane import ChatPane
+from app.chat.chat_style import ChatPromptDialog
 from app.chat.documents import DocumentsPresenter
 from app.chat.links import confirm_link
 from app.chat.message_model import MessageModel
@@ -24,11 +25,13 @@ from app.file_dialogs import choose_files, choose_folder
 from app.history.presenter import HistoryPresenter
 from app.history.sidebar import Sidebar
 from app.jobs import JobRunner
-from app.menus import build_menus
+from app.menus import build_menus, shortcuts
 from app.notices import Action
 from app.plain_text import tell
+from app.preferences.live import LiveSettings
+from app.preferences.presenter import PreferencesPresenter
 from app.status_line import StatusLine
-from app.theme import SIZES, Scheme, Theme
+from app.theme import SIZES, Density, Scheme, Theme
 from app.window_state import WindowState
 from app.wiring import Services
 from core.errors import AppError, ErrorCode
@@ -54,7 +57,7 @@ class MainWindow(QMainWindow):
     ) -> None:
         super().__init__()
         self._paths = paths
-        self.settings = settings
+        self.live = LiveSettings(runner, paths, settings)
         self._state = state
         self._runner = runner
         self._theme = theme
@@ -70,10 +73,14 @@ class MainWindow(QMainWindow):
         self.chat = ChatPresenter(runner, self.messages, self._answering, self)
         self.documents = DocumentsPresenter(runner, self.chat, self)
         self.overrides = OverridesPresenter(runner, self.chat, self)
+        self.preferences = PreferencesPresenter(
+            runner, theme, paths, self.live, self.models, lambda: self._services, self
+        )
+        self.preferences.shortcuts = shortcuts
         self.sidebar = Sidebar(theme)
         self.history = HistoryPresenter(runner, self.sidebar, self)
         actions = RowActions(lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized)
-        self.pane = ChatPane(self.messages, theme, actions)
+        self.pane = ChatPane(self.messages, theme, self.live, actions)
         self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
         self.status = StatusLine(theme)
         self._arrange()
@@ -82,6 +89,11 @@ class MainWindow(QMainWindow):
         self._restore()
         self.pane.show_model(self.models.state)
         self.status.show_model(self.models.state)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.live.settings
 
     @property
     def services(self) -> Services | None:
@@ -106,7 +118,7 @@ class MainWindow(QMainWindow):
         self.documents.attach(services.store)
         self.overrides.attach(services.overrides)
         self.history.attach(services.store)
-        self.history.refresh(self._open_last_chat)
+        self.history.refresh(self._on_listed)
         recovery = services.database.recovery
         if recovery is not None:
             facts = {"path": services.paths.database, "kept_as": recovery.kept_as}
@@ -154,8 +166,8 @@ class MainWindow(QMainWindow):
 
     def on_model_chosen(self, model: InstalledModel) -> None:
         """Load another model and remember it."""
+        self.live.set("model_path", None if model.is_starter else str(model.path))
         self.models.load(model)
-        self.change_setting("model_path", None if model.is_starter else str(model.path))
 
     def on_open_model_folder(self) -> None:
         """Let the person point at a model."""
@@ -170,8 +182,8 @@ class MainWindow(QMainWindow):
 
     def on_model_folder(self, path: Path) -> None:
         """Load the model in a folder and remember it."""
+        self.live.set("model_path", str(path))
         self.models.load_folder(path)
-        self.change_setting("model_path", str(path))
 
     def on_notice(self, action: Action) -> None:
         """Do what the one button of an error card says."""
@@ -237,8 +249,7 @@ class MainWindow(QMainWindow):
 
     def on_scheme_chosen(self, scheme: Scheme) -> None:
         """Use these colours and remember them."""
-        self._theme.set_scheme(scheme)
-        self.change_setting("theme", scheme.value)
+        self.live.set("theme", scheme.value)
 
     def on_larger_text(self) -> None:
         """Make all text a step larger."""
@@ -250,8 +261,7 @@ class MainWindow(QMainWindow):
 
     def on_normal_text(self) -> None:
         """Give all text its usual size."""
-        self._theme.set_text_percent(100)
-        self.change_setting("text_size_percent", 100)
+        self.live.set("text_size_percent", 100)
 
     def on_full_screen(self) -> None:
         """Fill the screen, or stop filling it."""
@@ -276,14 +286,70 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
-    def change_setting(self, key: str, value: object) -> None:
-        """Take over a preference now and write it in the store lane."""
-        self.settings = settings = self.settings.with_value(key, value)
+    def on_preferences(self) -> None:
+        """Open the preferences, where they were left."""
+        state = self._state
+        box = QRect(state.preferences_x, state.preferences_y, state.preferences_width, state.preferences_height)
+        self.preferences.open(box if QApplication.screenAt(box.center()) else QRect())
+
+    def on_chat_prompt(self) -> None:
+        """Let the system prompt of the open conversation be edited."""
+        dialog = ChatPromptDialog(self.live, self.overrides.current, self._theme, self)
+        dialog.chosen.connect(self.overrides.set_prompt)
+        dialog.open()
+
+    def on_settings_changed(self, keys: frozenset[str]) -> None:
+        """Obey the settings that concern the window itself; all others are read where they are used."""
+        settings = self.settings
+        if keys & {"theme", "text_size_percent", "density"}:
+            self._theme.set_look(
+                Scheme(settings.text("theme")),
+                settings.integer("text_size_percent"),
+                Density(settings.text("density")),
+            )
+            self.actions_by_name[f"scheme:{settings.text('theme')}"].setChecked(True)
+        if "send_on_enter" in keys:
+            self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
+
+    def on_erase(self, with_models: bool) -> None:
+        """Delete everything, as was typed out in the preferences, and begin anew."""
+        services = self._services
+        if services is None:
+            return
+        self.chat.stop()
+        self._services = None
+        self._update_can_send()
+        self.chat.new_chat()
+        # The engine lane first: an answer that is being stopped still writes.
+        self._runner.start("engine", lambda _cancel, _emit: None, on_done=lambda _: self._erase(services, with_models))
+
+    def _erase(self, services: Services, with_models: bool) -> None:
         self._runner.start(
             "store",
-            lambda _cancel, _emit: settings.save(self._paths.settings),
-            on_failed=self.chat.show_error,
+            lambda _cancel, _emit: wiring.erase(services, with_models=with_models),
+            on_done=lambda _done: self._on_erased(),
+            on_failed=self._on_erase_failed,
         )
+
+    def _on_erased(self) -> None:
+        self.live.replace(Settings())
+        self._state = WindowState()
+        self.start()
+        self.preferences.refresh()
+
+    def _on_erase_failed(self, error: BaseException) -> None:
+        self._on_erased()
+        self.chat.show_error(error)
+
+    def _preferences_place(self) -> dict[str, int]:
+        window, state = self.preferences.window, self._state
+        box = QRect() if window is None else window.geometry()
+        return {
+            "preferences_x": state.preferences_x if window is None else box.x(),
+            "preferences_y": state.preferences_y if window is None else box.y(),
+            "preferences_width": state.preferences_width if window is None else box.width(),
+            "preferences_height": state.preferences_height if window is None else box.height(),
+        }
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the narrow window to the conversation."""
@@ -296,6 +362,8 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop what runs, remember the window, and go; the rest is waited for when the window is gone."""
         self.chat.stop()
+        self.preferences.close()
+        self.live.flush()
         state = self._current_state()
         self._runner.start("store", lambda _cancel, _emit: state.save(self._paths.data))
         event.accept()
@@ -317,10 +385,19 @@ class MainWindow(QMainWindow):
 
     def _step_text(self, steps: int) -> None:
         self._theme.step_text(steps)
-        self.change_setting("text_size_percent", self._theme.text_percent)
+        self.live.set("text_size_percent", self._theme.text_percent)
+
+    def _on_listed(self) -> None:
+        """Open the last conversation, and behind that say once what was wrong with the settings' file."""
+        self._open_last_chat()
+        error = self.live.take_fault()
+        if error is not None:
+            self._runner.start("store", lambda _cancel, _emit: None, on_done=lambda _done: self.chat.show_error(error))
 
     def _open_last_chat(self) -> None:
         known = {chat.id for chat in self.history.chats}
+        if not self.settings.flag("opens_last_chat"):
+            return
         if self.chat.chat_id is None and not self.messages.rows and self._state.chat_id in known:
             self.chat.open_chat(ChatId(self._state.chat_id))
 
@@ -344,6 +421,7 @@ class MainWindow(QMainWindow):
             sidebar_width=self._splitter.sizes()[0] or self._state.sidebar_width,
             is_sidebar_open=self._state.is_sidebar_open,
             chat_id=int(self.chat.chat_id or 0),
+            **self._preferences_place(),
         )
 
     def _restore(self) -> None:
@@ -400,6 +478,14 @@ class MainWindow(QMainWindow):
         self.models.changed.connect(self.on_model_changed)
         self.models.installed_changed.connect(self.on_models_found)
         self.models.failed.connect(self.chat.show_error)
+        self.live.changed.connect(self.on_settings_changed)
+        self.live.failed.connect(self.chat.show_error)
+        self.preferences.folder_requested.connect(self.on_open_data_folder)
+        self.preferences.erase_confirmed.connect(self.on_erase)
+        self.overrides.changed.connect(lambda: self.pane.header.style_button.show_overrides(self.overrides.current))
+        self.pane.header.style_button.preset_chosen.connect(self.overrides.set_preset)
+        self.pane.header.style_button.prompt_requested.connect(self.on_chat_prompt)
+        self.pane.header.style_button.preferences_requested.connect(self.on_preferences)
 
 
 def _stacked(upper: QWidget, lower: QWidget) -> QVBoxLayout:

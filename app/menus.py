@@ -50,6 +50,8 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
             _Command("Select &all", "edit:selectAll", "Ctrl+A"),
             _SEPARATOR,
             _Command("Copy the last a&nswer", "on_copy_answer", "Ctrl+Shift+C"),
+            _SEPARATOR,
+            _Command("Pre&ferences…", "on_preferences", "Ctrl+,", _Role.PreferencesRole),
         ),
     ),
     (
@@ -104,8 +106,21 @@ def build_menus(window: QMainWindow, commands: Commands, scheme: Scheme) -> dict
                 actions.setdefault(entry.method, _add(menu, window, commands, entry))
         if title == "&View":
             menu.addSeparator()
-            _add_schemes(menu, commands, scheme)
+            actions |= _add_schemes(menu, commands, scheme)
     return actions
+
+
+def shortcuts() -> list[tuple[str, str, str]]:
+    """Return menu, words and keys of every command that has keys, as a person reads them."""
+    native = QKeySequence.SequenceFormat.NativeText
+    found = [("Writing", "Send", "Enter"), ("Writing", "New line", "Shift+Enter")]
+    for title, entries in _MENUS:
+        menu = title.replace("&", "")
+        for entry in entries:
+            if entry.keys:
+                words = entry.text.replace("&", "").rstrip("…")
+                found.append((menu, words, QKeySequence(entry.keys).toString(native)))
+    return found
 
 
 def _add(menu: QMenu, window: QMainWindow, commands: Commands, entry: _Command) -> QAction:
@@ -123,7 +138,8 @@ def _add(menu: QMenu, window: QMainWindow, commands: Commands, entry: _Command) 
     return action
 
 
-def _add_schemes(menu: QMenu, commands: Commands, scheme: Scheme) -> None:
+def _add_schemes(menu: QMenu, commands: Commands, scheme: Scheme) -> dict[str, QAction]:
+    actions: dict[str, QAction] = {}
     group = QActionGroup(menu)
     for which, text in _SCHEMES:
         action = QAction(text, menu)
@@ -133,3 +149,5 @@ def _add_schemes(menu: QMenu, commands: Commands, scheme: Scheme) -> None:
         action.triggered.connect(lambda _checked, chosen=which: commands.on_scheme_chosen(chosen))
         group.addAction(action)
         menu.addAction(action)
+        actions[f"scheme:{which.value}"] = action
+    return actions

@@ -177,6 +177,22 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         "Close",
         Action.DISMISS,
     ),
+    ErrorCode.SETTINGS_RESET: _Words(
+        "Some settings were not valid",
+        "These settings could not be read and are back to the standard: {names}.",
+        "All others are as they were.",
+        "Set them again in the preferences if you like.",
+        "Dismiss",
+        Action.DISMISS,
+    ),
+    ErrorCode.SETTINGS_UNREADABLE: _Words(
+        "The settings could not be read",
+        "The file of the settings is damaged; it is kept as {kept_as}. The standard settings are used.",
+        _CHATS_SAFE,
+        "Set again what you had changed.",
+        "Dismiss",
+        Action.DISMISS,
+    ),
     ErrorCode.SETTING_INVALID: _Words(
         "A setting is out of range",
         "{key} cannot be {value}.",

@@ -23,6 +23,7 @@ def build_stylesheet(tokens: Tokens, sizes: Sizes, px: Callable[[int], int]) -> 
             _lists(tokens, sizes),
             _menus(tokens, sizes),
             _bars(tokens),
+            _settings(tokens, sizes, px),
         )
     )
 
@@ -142,4 +143,53 @@ def _bars(t: Tokens) -> str:
     return f"""
 QProgressBar {{ background: {t.line}; border: none; border-radius: 2px; max-height: 4px; min-height: 4px; }}
 QProgressBar::chunk {{ background: {t.sea}; border-radius: 2px; }}
+"""
+
+
+def _settings(t: Tokens, s: Sizes, px: Callable[[int], int]) -> str:
+    knob = px(s.space_4)
+    return f"""
+#preferencesPage, #preferencesBody {{ background: {t.paper}; border: none; }}
+#preferencesTop {{ background: {t.rail}; border: none; border-bottom: 1px solid {t.line}; }}
+#preferencesRail {{ background: {t.rail}; border: none; border-right: 1px solid {t.line}; }}
+#preferencesList {{ background: transparent; border: 2px solid transparent; border-radius: {s.radius}px;
+  color: {t.ink}; outline: none; }}
+#preferencesList:focus {{ border: 2px solid {t.sea}; }}
+#preferencesList::item {{ padding: {s.space_2}px {s.space_2}px; border-radius: {s.radius_control}px; }}
+#preferencesList::item:hover {{ background: {t.hover}; }}
+#preferencesList::item:selected {{ background: {t.selected}; color: {t.ink}; }}
+#reloadNotice {{ background: {t.surface}; border: none; border-top: 1px solid {t.line}; }}
+QLabel[kind="page"] {{ font-size: {px(s.headings[0])}px; font-weight: 600; }}
+QLabel[kind="changed"] {{ color: {t.sea}; font-size: {px(s.small)}px; }}
+QPushButton[kind="segment"]:checked {{ background: {t.selected}; border: 1px solid {t.sea}; }}
+QPushButton[kind="segment"]:checked:focus {{ border: 2px solid {t.sea}; }}
+QToolButton[kind="step"], QToolButton[kind="menu"] {{ background: {t.surface}; color: {t.ink};
+  border: 1px solid {t.line}; padding: {s.space_1 + 1}px {s.space_3}px; }}
+QToolButton[kind="step"]:focus, QToolButton[kind="menu"]:focus {{ border: 2px solid {t.sea};
+  padding: {s.space_1}px {s.space_3 - 1}px; }}
+QToolButton[kind="step"]:hover, QToolButton[kind="menu"]:hover {{ background: {t.hover}; }}
+QToolButton[kind="fold"] {{ color: {t.ink}; font-weight: 600; padding: {s.space_1}px {s.space_1}px; }}
+QToolButton[kind="fold"]:focus {{ padding: {s.space_1 - 1}px {s.space_1 - 1}px; }}
+QAbstractSpinBox {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
+  border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; selection-background-color: {t.selected};
+  selection-color: {t.ink}; }}
+QAbstractSpinBox:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.space_2 - 1}px; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0px; height: 0px; border: none; }}
+QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ background: transparent; border: none; padding: 0px; }}
+QPlainTextEdit[kind="field"] {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
+  border-radius: {s.radius_control}px; padding: {s.space_1}px; selection-background-color: {t.selected};
+  selection-color: {t.ink}; }}
+QPlainTextEdit[kind="field"]:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px; }}
+QCheckBox {{ color: {t.ink}; border: 2px solid transparent; border-radius: {s.space_1}px; padding: 2px;
+  spacing: {s.space_2}px; font-weight: 600; }}
+QCheckBox:focus {{ border: 2px solid {t.sea}; }}
+QCheckBox::indicator {{ width: {knob}px; height: {knob}px; border: 1px solid {t.ink_2}; border-radius: {s.space_1}px;
+  background: {t.surface}; }}
+QCheckBox::indicator:checked {{ background: {t.sea}; border: 1px solid {t.sea}; }}
+QSlider {{ border: 2px solid transparent; border-radius: {s.radius_control}px; }}
+QSlider:focus {{ border: 2px solid {t.sea}; }}
+QSlider::groove:horizontal {{ height: {s.space_1}px; background: {t.line}; border-radius: 2px; }}
+QSlider::sub-page:horizontal {{ background: {t.sea}; border-radius: 2px; }}
+QSlider::handle:horizontal {{ width: {knob}px; margin: -{(knob - s.space_1) // 2}px 0px; background: {t.sea};
+  border-radius: {knob // 2}px; }}
 """

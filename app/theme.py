@@ -150,7 +150,10 @@ class Theme(QObject):
         self._density = density
         self._family = _body_family()
         self._shown: tuple[Tokens, int, Density] | None = None
+        self._palette_of: Tokens | None = None
+        self._font_of = 0
         self._sheet = ""
+        self._roots: list[QWidget] = []
         self._steps: list[Callable[[], object]] = []
         self._frozen: list[QWidget] = []
         self._next = QTimer(self)
@@ -231,6 +234,11 @@ class Theme(QObject):
         self._density = density
         self.apply()
 
+    def set_look(self, scheme: Scheme, percent: int, density: Density) -> None:
+        """Set all three at once."""
+        self._scheme, self._percent, self._density = scheme, _in_range(percent), density
+        self.apply()
+
     def step_text(self, steps: int) -> None:
         """Go `steps` up (or down) in the offered text sizes."""
         larger = [percent for percent in TEXT_PERCENTS if percent > self._percent]
@@ -239,27 +247,35 @@ class Theme(QObject):
         if ahead and steps:
             self.set_text_percent(ahead[min(abs(steps), len(ahead)) - 1])
 
-    def dress(self, window: QWidget) -> None:
-        """Give the stylesheet to a new window that has no parent; its children and dialogs take it from there."""
-        window.setStyleSheet(self._sheet)
+    def dress(self, root: QWidget) -> None:
+        """Give the stylesheet to a new window that has no parent; its children and dialogs take it from there.
+
+        A window of very many widgets is dressed part by part instead: each part is then a slice of its own.
+        """
+        if root not in self._roots:
+            self._roots.append(root)
+        root.setStyleSheet(self._sheet)
 
     def apply(self) -> None:
         """Show the look that is set now, at once where no window is visible, else in slices."""
         wanted = (self.tokens, self._percent, self._density)
         if wanted == self._shown:
             return
-        before, self._shown = self._shown, wanted
+        self._shown = wanted
         self._sheet = build_stylesheet(self.tokens, self.sizes, self.px)
         self.changing.emit()
-        windows = [widget for widget in QApplication.topLevelWidgets() if widget.parentWidget() is None]
+        self._roots = [root for root in self._roots if isValid(root)]
+        visible = [root for root in self._roots if root.isVisible()]
+        hidden = [root for root in self._roots if not root.isVisible()]
         self._steps = [
-            lambda: self._set_palette_and_font(before),
-            *[lambda window=window: self._restyle(window) for window in windows],
+            self._set_palette_and_font,
+            *[lambda root=root: self._restyle(root) for root in visible],
             self.changed.emit,
             self._thaw,
+            *[lambda root=root: self._restyle(root) for root in hidden],
         ]
-        if any(window.isVisible() for window in windows):
-            self._freeze(windows)
+        if visible:
+            self._freeze({root.window() for root in visible})
             self._next.start(0)
         else:
             while self._steps:
@@ -276,22 +292,25 @@ class Theme(QObject):
         """Follow the system when nothing else was chosen."""
         self.apply()
 
-    def _set_palette_and_font(self, before: tuple[Tokens, int, Density] | None) -> None:
+    def _set_palette_and_font(self) -> None:
         app = QApplication.instance()
         if not isinstance(app, QApplication):
             return
-        if before is None or before[0] != self.tokens:
+        # Only what is another now: each reaches every widget. A change that was overtaken never got here.
+        if self._palette_of != self.tokens:
+            self._palette_of = self.tokens
             app.setPalette(palette(self.tokens))
-        if before is None or before[1] != self._percent:
+        if self._font_of != self._percent:
+            self._font_of = self._percent
             app.setFont(self.font())
 
-    def _restyle(self, window: QWidget) -> None:
-        if isValid(window) and window.styleSheet():
-            window.setStyleSheet(self._sheet)
+    def _restyle(self, root: QWidget) -> None:
+        if isValid(root):
+            root.setStyleSheet(self._sheet)
 
-    def _freeze(self, windows: list[QWidget]) -> None:
+    def _freeze(self, windows: set[QWidget]) -> None:
         for window in windows:
-            if window.isVisible() and window.updatesEnabled():
+            if window.updatesEnabled():
                 window.setUpdatesEnabled(False)
                 self._frozen.append(window)
 
@@ -299,6 +318,8 @@ class Theme(QObject):
         for window in self._frozen:
             if isValid(window):
                 window.setUpdatesEnabled(True)
+                # Qt 6.11 never again paints a window by itself that had an update pending when updates were disabled.
+                window.repaint()
         self._frozen = []
 
 

@@ -26,6 +26,10 @@ class WindowState:
     sidebar_width: int = -1
     is_sidebar_open: bool = True
     chat_id: int = 0
+    preferences_x: int = -1
+    preferences_y: int = -1
+    preferences_width: int = -1
+    preferences_height: int = -1
 
     @classmethod
     def load(cls, directory: Path) -> "WindowState":

@@ -22,6 +22,7 @@ from core.store.overrides import OverrideStore
 if TYPE_CHECKING:
     from core.chat import ChatService
     from core.inference.engine import Engine
+    from core.inference.memory import MemoryEstimate
     from core.inference.sampling import SamplingParams
 
 LoadModel = Callable[[Path, Settings, CancelToken, Emit], "Engine"]
@@ -137,6 +138,51 @@ def open_model(directory: Path, settings: Settings, cancel: CancelToken, emit: E
         cancel=cancel,
         emit=emit,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a model needs and how many threads answer, under some settings; `memory` is None without a model."""
+
+    memory: "MemoryEstimate | None"
+    is_on_battery: bool | None
+    n_threads: int
+
+
+def estimate(path: Path | None, settings: Settings) -> Estimate:
+    """Estimate for the model at `path`; None for no model.
+
+    Raises:
+        AppError: MODEL_*.
+    """
+    from core.inference.memory import estimate_memory
+    from core.power import is_on_battery
+
+    memory = None if path is None else estimate_memory(path, settings.optional_integer("context_length"))
+    return Estimate(memory, is_on_battery(), n_threads(settings))
+
+
+def export_all(services: Services, target: Path, cancel: CancelToken) -> int:
+    """Write all data into the ZIP file `target`; returns how many conversations.
+
+    Raises:
+        AppError: OUTPUT_UNWRITABLE, DATABASE_*.
+    """
+    from core import own_data
+
+    return own_data.export_all(services.paths, services.database, services.store, target, cancel)
+
+
+def erase(services: Services, *, with_models: bool) -> None:
+    """Close the history and delete all data; `services` cannot be used afterwards.
+
+    Raises:
+        AppError: DATA_DIR_UNWRITABLE.
+    """
+    from core import own_data
+
+    services.close()
+    own_data.erase(services.paths, with_models=with_models)
 
 
 def version() -> str:

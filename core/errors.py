@@ -49,6 +49,8 @@ class ErrorCode(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"  # facts: n_tokens, limit
     TOKEN_OUT_OF_RANGE = "token_out_of_range"  # facts: token_id, vocab_size
     IDS_INVALID = "ids_invalid"  # facts: text
+    SETTINGS_RESET = "settings_reset"  # facts: names
+    SETTINGS_UNREADABLE = "settings_unreadable"  # facts: kept_as
     SETTING_INVALID = "setting_invalid"  # facts: key, value, allowed
     OUTPUT_UNWRITABLE = "output_unwritable"  # facts: path, reason
     # documents

@@ -15,6 +15,7 @@ from app.chat.model_session import STARTER_LABEL, ModelState
 from app.chat.rows import RowActions
 from app.chat.transcript import Transcript
 from app.plain_text import PlainLabel
+from app.preferences.live import LiveSettings
 from app.theme import SIZES, Theme
 
 
@@ -24,14 +25,19 @@ class ChatPane(QWidget):
     files_given = Signal(list)  # paths
 
     def __init__(
-        self, messages: MessageModel, theme: Theme, actions: RowActions, parent: QWidget | None = None
+        self,
+        messages: MessageModel,
+        theme: Theme,
+        live: LiveSettings,
+        actions: RowActions,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("chatPane")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._messages = messages
         self._theme = theme
-        self.header = ChatHeader(theme)
+        self.header = ChatHeader(theme, live)
         self.transcript = Transcript(messages, theme, actions)
         self.empty = EmptyState()
         self.composer = Composer(theme)

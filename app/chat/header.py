@@ -9,9 +9,11 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
+from app.chat.chat_style import ChatStyleButton
 from app.chat.model_session import STARTER_LABEL, ModelState
 from app.icons import icon
 from app.plain_text import ElidedLabel, menu_text, set_tooltip
+from app.preferences.live import LiveSettings
 from app.theme import SIZES, Theme
 from core.models.installed import InstalledModel
 
@@ -25,7 +27,7 @@ class ChatHeader(QWidget):
     folder_requested = Signal()
     sidebar_toggled = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, live: LiveSettings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("chatHeader")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -38,6 +40,7 @@ class ChatHeader(QWidget):
         self._sidebar.setIconSize(QSize(SIZES.icon, SIZES.icon))
         self._sidebar.clicked.connect(self.sidebar_toggled)
         self._title = ElidedLabel(kind="heading")
+        self.style_button = ChatStyleButton(theme, live)
         self._chooser = QToolButton()
         self._chooser.setProperty("kind", "model")
         self._chooser.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -52,6 +55,7 @@ class ChatHeader(QWidget):
         layout.setSpacing(SIZES.space_2)
         layout.addWidget(self._sidebar)
         layout.addWidget(self._title, 1)
+        layout.addWidget(self.style_button)
         layout.addWidget(self._chooser)
         theme.changed.connect(self.on_theme_changed)
         self.on_theme_changed()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -12,6 +13,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from app.window import Session
 from core.events import CancelToken, Emit, PromptProgress, ReplyStats, StopReason, TextDelta
 from core.inference.config import load_config
+from core.inference.outlook import Outlook, make_outlook
 from core.inference.tokenizer import Tokenizer
 from core.models.installed import InstalledModel
 from core.paths import AppPaths
@@ -66,6 +68,10 @@ class FakeEngine:
         return FakeGeneration(
             "".join(said), prompt_ids, reason, ReplyStats(len(prompt_ids), 0, len(said), 0.01, 0.1, 0)
         )
+
+    def outlook(self) -> Outlook:
+        ids = tuple(self.tokenizer.encode_text("The tide"))
+        return make_outlook(self.tokenizer, ids, np.linspace(0, 4, 300, dtype=np.float32))
 
     def set_threads(self, n_threads: int | None) -> None:
         self.n_threads = n_threads

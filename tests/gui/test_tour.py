@@ -13,7 +13,7 @@ from app.theme import LIGHT
 
 TOUR = Path(__file__).with_name("tour.py")
 WORK_BOUND_MS = 50  # of the window's own thread; measured about 10
-PHASES = ("typing", "streaming", "second answer", "scheme and size", "quit")
+PHASES = ("typing", "streaming", "second answer", "scheme and size", "scheme and size with preferences", "quit")
 WALL_BOUND_MS = 500  # a busy test machine gives the processor to others for longer than the window ever takes it
 
 pytestmark = [

@@ -16,6 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL_DIR = ROOT / "tests" / "fixtures" / "tied-h256" / "hf-packed"
@@ -87,7 +91,7 @@ def virtual_screen() -> Iterator[None]:
 class Tour:
     """One walk; every wait has an end."""
 
-    def __init__(self, data: Path, model: Path, out: Path | None) -> None:
+    def __init__(self, data: Path, model: Path, out: Path | None, *, is_full: bool = False) -> None:
         from app.window import Session, make_application
         from core.paths import AppPaths
         from core.settings import Settings
@@ -99,6 +103,7 @@ class Tour:
             "max_tokens", 220
         ).save(self.paths.settings)
         self.out = out
+        self.is_full = is_full
         self.figures: dict[str, object] = {}
         self.pictures: list[str] = []
         self.session = Session(self.paths)
@@ -118,17 +123,18 @@ class Tour:
 
         QTest.qWait(ms)
 
-    def picture(self, name: str, settle_ms: int = 150) -> None:
+    def picture(self, name: str, settle_ms: int = 150, window: "QWidget | None" = None) -> None:
         if self.out is not None:
             self.pause(settle_ms)
             phase = self.watchdog.phase
             self.watchdog.enter("pictures")
             path = self.out / f"{name}.png"
             # From the screen itself where there is one: what a person would see.
+            shown = window or self.session.window
             if self.app.platformName() == "xcb" and settle_ms:
-                self.session.window.screen().grabWindow(self.session.window.winId()).save(str(path))
+                shown.screen().grabWindow(shown.winId()).save(str(path))
             else:
-                self.session.window.grab().save(str(path))
+                shown.grab().save(str(path))
             self.pictures.append(str(path))
             self.pause(20)
             self.watchdog.enter(phase)
@@ -178,6 +184,7 @@ class Tour:
         self.wait(lambda: not self.is_busy, "the end of the second answer", 60)
         self.picture("4-done-light")
         self.scenes()
+        self.preferences()
         self.quit_while_streaming()
         self.figures["longest_block_ms"] = {k: round(v, 1) for k, v in self.watchdog.longest_ms.items()}
         self.figures["longest_work_ms"] = {k: round(v, 1) for k, v in self.watchdog.longest_work_ms.items()}
@@ -221,6 +228,47 @@ class Tour:
         theme.set_scheme(Scheme.DARK)
         self.picture("11-empty-dark")
         theme.set_scheme(Scheme.LIGHT)
+
+    def preferences(self) -> None:
+        """Every page in every look with --all, else one page in two."""
+        from app.theme import Scheme
+        from core.specs import Page
+
+        window, theme = self.session.window, self.session.theme
+        theme.set_scheme(Scheme.LIGHT)
+        self.wait(lambda: theme.is_settled, "the light look")
+        self.watchdog.enter("preferences")
+        window.on_preferences()
+        shown = window.preferences.window
+        preview = shown.view(Page.ANSWERS).preview
+        shown.show_page(Page.ANSWERS)
+        self.wait(lambda: preview.candidates, "the next word")
+        shown.view(Page.ANSWERS).unfold()
+        window.live.set("temperature", 1.4)
+        window.live.set("context_length", 1024)
+        looks = [(scheme, percent) for percent in (100, 150) for scheme in (Scheme.LIGHT, Scheme.DARK)]
+        for scheme, percent in looks if self.is_full else [(Scheme.LIGHT, 100), (Scheme.DARK, 150)]:
+            self.watchdog.enter("scheme and size with preferences")
+            window.live.set("theme", scheme.value)
+            window.live.set("text_size_percent", percent)
+            self.wait(lambda: theme.is_settled, "the next look")
+            self.watchdog.enter("preferences")
+            for page in Page if self.is_full else (Page.ANSWERS,):
+                shown.show_page(page)
+                self.picture(f"preferences-{page.value.lower()}-{scheme.value}-{percent}", window=shown)
+            if self.is_full:
+                bar = shown.view(Page.ANSWERS).verticalScrollBar()
+                shown.show_page(Page.ANSWERS)
+                bar.setValue(bar.maximum() * 2 // 3)
+                self.picture(f"preferences-advanced-{scheme.value}-{percent}", window=shown)
+                bar.setValue(0)
+        shown.search.setText("word")
+        self.picture("preferences-search", window=shown)
+        shown.close()
+        for key in ("theme", "text_size_percent", "temperature", "context_length"):
+            window.live.reset(key)
+        window.live.set("theme", "light")
+        self.wait(lambda: theme.is_settled, "the first look")
 
     def quit_while_streaming(self) -> None:
         """Close the window in the middle of an answer, open it again and compare."""
@@ -277,6 +325,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="take pictures into this directory")
     parser.add_argument("--model", type=Path, default=MODEL_DIR)
+    parser.add_argument("--all", action="store_true", help="every page of the preferences in every look")
     parser.add_argument("--xvfb", action="store_true", help="start a virtual screen instead of drawing offscreen")
     options = parser.parse_args()
     if options.out is not None:
@@ -291,7 +340,7 @@ def main() -> int:
 
 
 def walk(data: Path, options: argparse.Namespace) -> int:
-    tour = Tour(data, options.model, options.out)
+    tour = Tour(data, options.model, options.out, is_full=options.all)
     tour.run()
     print(json.dumps(tour.figures, indent=1))  # noqa: T201
     return 0

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 import app
 from app import theme
@@ -88,6 +88,8 @@ def test_a_visible_window_is_restyled_in_slices_and_shown_at_the_end(qtbot) -> N
     assert told == ["changing", "changing", "changed"]
     assert window.updatesEnabled()
     assert window.styleSheet() == build_stylesheet(theme.DARK, theme.SIZES, made.px)
+    assert QApplication.palette().window().color().name().upper() == theme.DARK.paper
+    assert QApplication.font().pixelSize() == 21
 
 
 def test_the_same_look_again_does_nothing(qtbot) -> None:

@@ -1,0 +1,1 @@
+"""The preferences: one window made from the table of settings."""
