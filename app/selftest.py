@@ -7,6 +7,7 @@ works on a directory of its own that is removed at the end: history and settings
 import faulthandler
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from core.paths import AppPaths
 from core.settings import Settings
 
 EXIT_FAILED: Final = 1
+_CHILD_LIMIT_S: Final = 60
 LIMIT_S: Final = 120  # a check that never ends must not keep a build machine waiting
 GOLDEN_FILE: Final = wiring.STARTER_DIR.parent / "selftest.json"  # written by packaging/pin_starter.py
 
@@ -47,6 +49,7 @@ def run(out: Output) -> int:
         Check("kernels", _check_kernels),
         Check("starter model", _check_starter),
         Check("history", _check_history),
+        Check("children", _check_children),
         Check("window", _check_window),
         Check("network", lambda _directory: _check_network(watch)),
     )
@@ -137,6 +140,30 @@ def _check_history(directory: Path) -> str:
     if found != [(said, MessageState.DONE), (answered, MessageState.DONE)]:
         raise CheckError(f"what was read is not what was written: {found}")
     return "what was written is read again"
+
+
+def _check_children(directory: Path) -> str:
+    from core.child import child_command, child_environ
+    from core.child_check import SAID
+
+    # The hidden window: a child of the windowed program on Windows must not open a console of its own.
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    done = subprocess.run(
+        child_command("core.child_check"),
+        cwd=directory,
+        env=child_environ(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_CHILD_LIMIT_S,
+        creationflags=flags,
+        check=False,
+    )
+    if done.returncode or not done.stdout.startswith(SAID):
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise CheckError(f"a child process ended with {done.returncode} and said {last!r}")
+    return done.stdout.strip()
 
 
 def _check_window(directory: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 CHILD_ARGUMENT: Final = "--tern-child"
 # Nothing else can be started by the argument. Each has `main(argv) -> int`.
-CHILD_MODULES: Final = frozenset({"core.models.download_child", "core.library.extract_child"})
+CHILD_MODULES: Final = frozenset({"core.models.download_child", "core.library.extract_child", "core.child_check"})
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 

@@ -156,22 +156,31 @@ def prove_window(place: Place, screen: str, has_figures: bool) -> None:
     environ = place.environ(DISPLAY=screen, QT_QPA_PLATFORM="xcb")
     command = isolated([str(place.program), "--open", str(document)])
     log = (place.home / "window.log").open("wb")
+    started = time.monotonic()
     window = subprocess.Popen(command, cwd=place.home, env=environ, stdout=log, stderr=log)
     try:
         identity = wait_for(lambda: find_window(screen, "Tern"), "window called Tern")
+        shown_after = time.monotonic() - started
         wait_for(lambda: _is_painted(screen, identity), "painted window")
         saved = place.home / ".local/share/Tern/history.sqlite3"
         wait_for(lambda: _rows(saved, "SELECT name FROM sqlite_master WHERE name = 'documents'"), "open history")
         type_text(screen, identity, QUESTION)
+        typed_after = time.monotonic() - started
 
         def answered() -> bool:
-            press(screen, identity, "Return")  # while the model is loading Enter sends nothing, and the text stays
+            if not _messages(saved):
+                press(screen, identity, "Return")  # while the model is loading Enter sends nothing; the text stays
             return _answered(saved)
 
         wait_for(answered, "answer in the history")
+        answered_after = time.monotonic() - started
         documents = _rows(saved, "SELECT name FROM documents")
         expect(documents == [("Brief.txt",)], f"the document was not stored with the conversation: {documents}")
         if has_figures:
+            print(
+                f"window visible after {shown_after:.2f} s; question typed after {typed_after:.2f} s, answer stored "
+                f"after {answered_after:.2f} s"
+            )
             print_idle(window.pid)
         second = subprocess.run(command, cwd=place.home, env=environ, capture_output=True, timeout=30, check=False)
         expect(second.returncode == 0, f"a second start ended with {second.returncode}: {second.stderr!r}")
