@@ -8,7 +8,7 @@ usage: python3 packaging/build.py [--bundle-only] [--any-python] [--output DIREC
   --output       where the results go (default: dist)
 
 Set-up, freezing, notices, packages, checksums and the self-test of the result are all done by this one command; what
-it makes on the way is in build/. Signing: see packaging/README.md.
+it makes on the way is in build/.work. Signing: see packaging/README.md.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ import macos_packages
 import windows_packages
 
 ROOT = Path(__file__).resolve().parent.parent
+# With a dot, as setuptools walks through all other folders of the clone when it looks for packages.
+WORK = ROOT / "build" / ".work"
 LEAST_PYTHON = (3, 12)
 PYINSTALLER = "pyinstaller>=6.22,<7"
 EPOCH = "1735689600"  # 2025-01-01; one date for all files, so that equal contents give equal archives
@@ -226,9 +228,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--any-python", action="store_true", help="use this Python although it is older than 3.12")
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="where the results go (default: dist)")
     asked = parser.parse_args(arguments)
-    made = ROOT / "build" / "made"
+    made = WORK / "made"
     build = Build(sys.platform, machine_name(platform.machine()), version(), made, asked.output.resolve())
-    made.parent.mkdir(exist_ok=True)
+    made.parent.mkdir(parents=True, exist_ok=True)
     log = made.parent / "setup.log"
     log.write_text("", "utf-8")
     shell = dev.Shell(ROOT, log)

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dev
-from build import ROOT, machine_name, version
+from build import ROOT, WORK, machine_name, version
 
 USER = "nobody"
 LARGEST_BUNDLE = 200_000_000
@@ -83,7 +83,7 @@ def _tool(name: str) -> str:
 
 def _python_prefix() -> Path:
     """Return where the Python that froze the program is installed."""
-    settings = (ROOT / "build/frozen/pyvenv.cfg").read_text("utf-8")
+    settings = (WORK / "frozen/pyvenv.cfg").read_text("utf-8")
     return Path(settings.partition("home = ")[2].splitlines()[0]).parent
 
 
@@ -188,7 +188,7 @@ def prove_window(place: Place, screen: str, has_figures: bool) -> None:
         wait_for(lambda: window.poll() is not None, "end of the program after Ctrl+Q")
         expect(window.returncode == 0, f"the window ended with {window.returncode}")
     except ProofError as error:
-        xwd = ["xwd", "-root", "-silent", "-out", str(ROOT / "build" / "proof-failed.xwd")]
+        xwd = ["xwd", "-root", "-silent", "-out", str(WORK / "proof-failed.xwd")]
         subprocess.run(xwd, env={**os.environ, "DISPLAY": screen}, check=False)
         said = (place.home / "window.log").read_text("utf-8", "replace")
         raise ProofError(f"{error}; the program said:\n{said}") from error
@@ -356,7 +356,7 @@ def start_screen(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
 
 def provide() -> None:
     """Install what the proof needs and the system lacks."""
-    shell = dev.Shell(ROOT, ROOT / "build" / "setup.log")
+    shell = dev.Shell(ROOT, WORK / "setup.log")
     computer = dev.look_around()
     needed: Mapping[str, str] = {"Xvfb": "xvfb", "xdotool": "xdotool", "xwd": "x11-apps", "unshare": "util-linux"}
     missing = [dev.Missing(name, package, is_vital=True) for name, package in needed.items() if not shutil.which(name)]
