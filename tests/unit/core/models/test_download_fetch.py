@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import trustme
 from fake_hub import REVISION, FakeHub, Fault, running_hub
+from fake_proxy import running_proxy
 
 from core.errors import AppError, ErrorCode
 from core.events import DownloadProgress, DownloadRestarted, DownloadWaiting, RestartReason, WaitReason
@@ -247,6 +248,38 @@ def test_certificates(days: tuple[int, int], is_known: bool, code: ErrorCode | N
         else:
             error = refusal(hub, tmp_path / "to", **chosen)
             assert (error.code, error.facts["host"]) == (code, "localhost")
+
+
+def test_a_proxy_carries_what_stays_encrypted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with running_hub(FILES, tls=_server_context(authority, (-1, 1))) as hub, running_proxy() as proxy:
+        fetch(hub, tmp_path / "to", proxy=proxy.url, ca_file=tmp_path / "ca.pem")
+        assert is_exact(hub, tmp_path / "to")
+        assert set(proxy.asked) == {f"CONNECT {hub.url.removeprefix('https://')}"}
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 403 Forbidden", b"HTTP/1.1 407 Proxy Authentication Required"])
+def test_a_proxy_that_does_not_let_through_is_named(answer: bytes, tmp_path: Path) -> None:
+    tls = _server_context(trustme.CA(), (-1, 1))
+    with running_hub(FILES, tls=tls) as hub, running_proxy(answer) as proxy:
+        error = refusal(hub, tmp_path, proxy=proxy.url)
+        assert (error.code, error.facts["proxy"]) == (ErrorCode.PROXY_REFUSED, proxy.url)
+        assert hub.requests == []
+
+
+def test_the_systems_proxy_is_used_and_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with running_hub(FILES, tls=_server_context(authority, (-1, 1))) as hub, running_proxy() as proxy:
+        for name in ("https_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setattr("core.models.download_http.is_loopback", lambda _host: False)  # else it goes without
+        fetch(hub, tmp_path / "with", proxy=None, ca_file=tmp_path / "ca.pem")
+        assert proxy.asked != []
+        proxy.asked.clear()
+        fetch(hub, tmp_path / "without", proxy="", ca_file=tmp_path / "ca.pem")
+        assert proxy.asked == []
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])
