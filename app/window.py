@@ -6,7 +6,7 @@ Knows the order of starting and ending; must not know what is in the window.
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QFileSystemWatcher, QTimer
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from app.chat.cards import ErrorCard
@@ -24,7 +24,7 @@ from core.paths import AppPaths
 from core.settings import Settings
 
 END_WITHIN_S = 2.5
-RAISE_POLL_MS = 500
+RAISE_POLL_MS = 10_000  # only where the system does not tell of new files, as on some network disks
 
 
 class Session:
@@ -110,8 +110,12 @@ def run_window(
 
 
 def _watch_for_raise(session: Session, lock: InstanceLock, handed: HandedFiles) -> QTimer:
-    """Look now and then, in the store lane, whether another start asked for this window."""
+    """Look in the store lane whether another start asked for this window, whenever a file appears beside the lock.
+
+    The system tells of that, so that a window that nobody uses costs no processor time.
+    """
     timer = QTimer(session.window)
+    watcher = QFileSystemWatcher([str(lock.directory)], session.window)
 
     def look() -> None:
         session.runner.start("store", lambda _cancel, _emit: lock.take_raise_request(), on_done=show)
@@ -122,6 +126,7 @@ def _watch_for_raise(session: Session, lock: InstanceLock, handed: HandedFiles) 
             session.window.show_in_front()
 
     timer.timeout.connect(look)
+    watcher.directoryChanged.connect(lambda _path: look())
     timer.start(RAISE_POLL_MS)
     return timer
 

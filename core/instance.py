@@ -56,6 +56,11 @@ class InstanceLock:
             raise AppError(ErrorCode.DATA_DIR_UNWRITABLE, path=path.parent, reason=reason) from exc
         return cls(path, descriptor)
 
+    @property
+    def directory(self) -> Path:
+        """Where requests of other instances appear."""
+        return self._path.parent
+
     def take_raise_request(self) -> tuple[Path, ...] | None:
         """Return the files that other instances handed over when they asked this one to show itself.
 

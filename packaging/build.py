@@ -4,7 +4,7 @@
 usage: python3 packaging/build.py [--bundle-only] [--any-python] [--output DIRECTORY]
 
   --bundle-only  the folder (on macOS the application) alone, without archives and installers
-  --any-python   use this Python although it is older than 3.12
+  --any-python   where there is no Python 3.12 or newer, use this one
   --output       where the results go (default: dist)
 
 Set-up, freezing, notices, packages, checksums and the self-test of the result are all done by this one command; what
@@ -78,13 +78,14 @@ def machine_name(machine: str) -> str:
 
 
 def find_python(*, takes_any: bool) -> str:
-    """Return a Python that is new enough: this one, or one on PATH or of pyenv.
+    """Return a Python that is new enough: this one, or one on PATH or of pyenv; with `takes_any` at the worst this one.
 
     Raises:
         dev.SetupError: there is none.
     """
-    if takes_any or sys.version_info >= LEAST_PYTHON:
-        return getattr(sys, "_base_executable", None) or sys.executable
+    this = getattr(sys, "_base_executable", None) or sys.executable
+    if sys.version_info >= LEAST_PYTHON:
+        return this
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     candidates = [shutil.which(f"python3.{minor}") for minor in (13, 12)]
     candidates += [str(path) for minor in (13, 12) for path in sorted(pyenv.glob(f"3.{minor}.*/bin/python3"))]
@@ -92,6 +93,8 @@ def find_python(*, takes_any: bool) -> str:
     for candidate in candidates:
         if candidate and subprocess.run([candidate, "-c", check], capture_output=True, check=False).returncode == 0:
             return candidate
+    if takes_any:
+        return this
     raise dev.SetupError("A bundle is built with Python 3.12 or newer; none was found (--any-python takes this one).")
 
 
@@ -225,7 +228,7 @@ def main(arguments: Sequence[str]) -> int:
     """Build and return the exit code."""
     parser = argparse.ArgumentParser(description="Build the program that people install.")
     parser.add_argument("--bundle-only", action="store_true", help="no archives and installers")
-    parser.add_argument("--any-python", action="store_true", help="use this Python although it is older than 3.12")
+    parser.add_argument("--any-python", action="store_true", help="where there is no Python 3.12, use this one")
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="where the results go (default: dist)")
     asked = parser.parse_args(arguments)
     made = WORK / "made"

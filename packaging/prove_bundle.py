@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Prove on Linux that the built program works where nothing else is.
 
-usage: python3 packaging/prove_bundle.py [--figures]
+usage: python3 packaging/prove_bundle.py [--figures] [--bundle-only]
 
 Takes the archives that packaging/build.py made, unpacks them in folders of their own, and starts the program there as
 another user, without Python, without a network, with a read-only program folder and, for the window, on a virtual
 screen (Xvfb): it tests itself, chats with the starter model, takes a document, and quits. Needs root (to become
-another user and to take the network away) and dpkg-deb; what is missing is said. --figures measures as well.
+another user and to take the network away) and dpkg-deb; what is missing is said. --figures measures as well;
+--bundle-only takes a copy of the folder instead of the archives.
 """
 
 from __future__ import annotations
@@ -108,6 +109,13 @@ def make_home(folder: Path, name: str) -> Path:
     user = pwd.getpwnam(USER)
     os.chown(home, user.pw_uid, user.pw_gid)
     return home
+
+
+def copy_bundle(folder: Path, output: Path) -> dict[str, Place]:
+    """Copy the folder as it was built, readable for all and writable for nobody but root."""
+    folder.chmod(0o755)
+    shutil.copytree(output / "Tern", folder / "copy", symlinks=True)
+    return {"folder": Place(folder / "copy/tern", make_home(folder, "folder"))}
 
 
 def unpack(folder: Path, output: Path) -> dict[str, Place]:
@@ -367,6 +375,7 @@ def main(arguments: Sequence[str]) -> int:
     """Prove everything and return the exit code."""
     parser = argparse.ArgumentParser(description="Prove that the built program works where nothing else is.")
     parser.add_argument("--figures", action="store_true", help="measure start, first token, idle and memory as well")
+    parser.add_argument("--bundle-only", action="store_true", help="prove a copy of the folder, not the archives")
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="where the results of the build are")
     asked = parser.parse_args(arguments)
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
@@ -377,13 +386,14 @@ def main(arguments: Sequence[str]) -> int:
         prove_sizes(asked.output)
         with tempfile.TemporaryDirectory(prefix="tern proof ") as name:
             folder = Path(name)
-            places = unpack(folder, asked.output)
+            places = (copy_bundle if asked.bundle_only else unpack)(folder, asked.output)
+            first = next(iter(places.values()))
             for kind, place in places.items():
                 print(f"== {kind}: terminal")
                 prove_terminal(place)
             print("== portable, read-only, older and newer history")
-            prove_portable(places["tar.gz"], folder)
-            prove_versions(places["tar.gz"], folder)
+            prove_portable(first, folder)
+            prove_versions(first, folder)
             server, screen = start_screen(folder)
             try:
                 for kind, place in places.items():

@@ -8,7 +8,8 @@ from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 from app.handed_files import FileOpenFilter, HandedFiles
-from app.window import Session
+from app.window import Session, _watch_for_raise
+from core.instance import InstanceLock, leave_raise_request
 from core.paths import AppPaths
 
 pytestmark = pytest.mark.gui
@@ -67,3 +68,22 @@ def test_a_drop_on_the_dock_icon_is_an_event_of_the_application(qtbot, letters: 
     finally:
         application.removeEventFilter(watcher)
     assert taken == [letters[1]]
+
+
+def test_a_second_start_is_noticed_without_polling(
+    qtbot, open_window, make_engine, letters: list[Path], monkeypatch
+) -> None:
+    session = open_window(make_engine())
+    shown: list[bool] = []
+    monkeypatch.setattr(session.window, "show_in_front", lambda: shown.append(True))
+    handed = HandedFiles(session.window)
+    handed.on_listed()
+    lock = InstanceLock.acquire(session.window._paths.lock)
+    try:
+        timer = _watch_for_raise(session, lock, handed)
+        timer.stop()
+        leave_raise_request(session.window._paths.lock, letters[:1])
+        qtbot.waitUntil(lambda: names(session) == [letters[0].name] and session.runner.is_idle)
+        assert shown == [True]
+    finally:
+        lock.release()
