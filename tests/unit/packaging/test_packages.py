@@ -1,5 +1,6 @@
 """What the package scripts write and would run, on systems that exist only here."""
 
+import os
 import plistlib
 import struct
 import subprocess
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from packaging_scripts import PACKAGING, load
 
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # for tests that draw
 build = load("build")
 icons = load("icons")
 linux_packages = load("linux_packages")
@@ -203,7 +205,7 @@ def test_the_version_resource_is_what_pyinstaller_evaluates() -> None:
     assert made["FixedFileInfo"][1]["filevers"] == (0, 10, 2, 0)
 
 
-def test_icons_hold_every_size(tmp_path: Path) -> None:
+def test_icons_hold_every_size(tmp_path: Path, qapp: object) -> None:
     icons.make_icons(tmp_path)
     ico = (tmp_path / "tern.ico").read_bytes()
     n_pictures = struct.unpack_from("<H", ico, 4)[0]
