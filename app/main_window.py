@@ -363,7 +363,8 @@ class MainWindow(QMainWindow):
         """Stop what runs, remember the window, and go; the rest is waited for when the window is gone."""
         self.chat.stop()
         self.preferences.close()
-        self.live.flush()
+        if not self.live.is_saved:
+            self.live.flush()
         state = self._current_state()
         self._runner.start("store", lambda _cancel, _emit: state.save(self._paths.data))
         event.accept()

@@ -82,6 +82,7 @@ QPushButton[kind="primary"]:disabled {{ background: {t.hover}; color: {t.ink_2};
 QPushButton[kind="stop"] {{ background: {t.coral}; color: {t.on_coral}; border: 1px solid {t.coral};
   font-weight: 600; }}
 QPushButton[kind="stop"]:focus {{ border: 2px solid {t.ink}; }}
+QPushButton[kind="stop"]:disabled {{ background: {t.hover}; color: {t.ink_2}; border: 1px solid {t.line}; }}
 QPushButton[kind="example"] {{ text-align: left; padding: {s.space_3}px {s.space_4}px; border-radius: {s.radius}px; }}
 QPushButton[kind="newChat"] {{ text-align: left; padding: {s.space_2}px {s.space_3}px; }}
 QToolButton {{ background: transparent; color: {t.ink_2}; border: 1px solid transparent;
@@ -186,7 +187,7 @@ QCheckBox:focus {{ border: 2px solid {t.sea}; }}
 QCheckBox::indicator {{ width: {knob}px; height: {knob}px; border: 1px solid {t.ink_2}; border-radius: {s.space_1}px;
   background: {t.surface}; }}
 QCheckBox::indicator:checked {{ background: {t.sea}; border: 1px solid {t.sea}; }}
-QSlider {{ border: 2px solid transparent; border-radius: {s.radius_control}px; }}
+QSlider {{ min-height: {knob + s.space_2}px; border: 2px solid transparent; border-radius: {s.radius_control}px; }}
 QSlider:focus {{ border: 2px solid {t.sea}; }}
 QSlider::groove:horizontal {{ height: {s.space_1}px; background: {t.line}; border-radius: 2px; }}
 QSlider::sub-page:horizontal {{ background: {t.sea}; border-radius: 2px; }}

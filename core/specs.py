@@ -213,7 +213,7 @@ SPECS: Final[tuple[Spec, ...]] = (
          "How many passages of your documents the model reads at most. More takes longer before the answer begins.",
          Page.DOCUMENTS, minimum=1, maximum=12),
     Spec("passages_share_percent", Kind.INTEGER, 50, "Room for passages",
-         "The share of the model's memory that passages may fill; the conversation gets the rest.",
+         "The share of the context that passages may fill; the conversation gets the rest.",
          Page.DOCUMENTS, minimum=10, maximum=90, step=5, unit=" %"),
     Spec("profile", Kind.CHOICE, "automatic", "Speed",
          "Quiet uses half the threads, for a cool and silent computer. Automatic is quiet on battery.",

@@ -3,8 +3,8 @@
 Knows kinds and ranges; must not know single settings or where a value goes.
 """
 
-from PySide6.QtCore import QRegularExpression, Qt, Signal
-from PySide6.QtGui import QRegularExpressionValidator, QWheelEvent
+from PySide6.QtCore import QPointF, QRegularExpression, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QRegularExpressionValidator, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSlider,
     QSpinBox,
+    QStyle,
+    QStyleOptionButton,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -29,7 +31,7 @@ from core.specs import Kind, SettingValue, Spec
 
 _INT_MAX = 2**31 - 1  # of a QSpinBox
 _SLIDER_STEPS = 200  # a range of more has no slider
-_FIELD_CHARS = 22
+_TICK = ((0.24, 0.52), (0.44, 0.72), (0.78, 0.3))  # shares of the box
 
 
 class Control(QWidget):
@@ -57,12 +59,35 @@ class Control(QWidget):
             return
 
 
+class TickBox(QCheckBox):
+    """A box with a tick in the colours of the theme; a stylesheet alone takes the tick away."""
+
+    def __init__(self, text: str, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self._theme = theme
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the tick over the filled box."""
+        super().paintEvent(event)
+        if not self.isChecked():
+            return
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        box = self.style().subElementRect(QStyle.SubElement.SE_CheckBoxIndicator, option, self)
+        points = [QPointF(box.x() + x * box.width(), box.y() + y * box.height()) for x, y in _TICK]
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self._theme.color("on_sea"), SIZES.caret))
+        painter.drawPolyline(points)
+        painter.end()
+
+
 class SwitchControl(Control):
     """On or off."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, theme: Theme) -> None:
         super().__init__(spec)
-        self._box = QCheckBox(spec.label)
+        self._box = TickBox(spec.label, theme)
         self._box.setAccessibleDescription(spec.help)
         self._box.toggled.connect(self.tell)
         self.field = self._box
@@ -382,7 +407,7 @@ def make_control(spec: Spec, theme: Theme) -> Control:
     """Return the control for a setting."""
     match spec.kind:
         case Kind.SWITCH:
-            return SwitchControl(spec)
+            return SwitchControl(spec, theme)
         case Kind.CHOICE:
             return ChoiceControl(spec)
         case Kind.NUMBER:

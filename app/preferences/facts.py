@@ -6,13 +6,14 @@ Knows how they look; what they show is given to them. Must not know files, jobs 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.notices import bytes_in_words
 from app.plain_text import ElidedLabel, PlainLabel
+from app.preferences.controls import TickBox
 from app.preferences.rows import heading
-from app.theme import SIZES
+from app.theme import SIZES, Theme
 from core.own_data import Place, PlaceKind
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class DataFacts(Facts):
     folder_requested = Signal()
     erase_requested = Signal(bool)  # with the models
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__("Your data on this computer", parent)
         self.search_words = "privacy data location size folder export delete erase all everything backup"
         self._grid = QGridLayout()
@@ -103,7 +104,7 @@ class DataFacts(Facts):
         for row, kind in enumerate(PlaceKind):
             self._sizes[kind], self._paths[kind] = PlainLabel("…"), ElidedLabel(kind="small")
             self._grid.addWidget(PlainLabel(_KIND_WORDS[kind]), 2 * row, 0)
-            self._grid.addWidget(self._sizes[kind], 2 * row, 1)
+            self._grid.addWidget(self._sizes[kind], 2 * row, 1, Qt.AlignmentFlag.AlignRight)
             self._grid.addWidget(self._paths[kind], 2 * row + 1, 0, 1, 2)
             self._grid.setRowMinimumHeight(2 * row + 1, SIZES.space_5)
         self.column.addLayout(self._grid)
@@ -122,7 +123,7 @@ class DataFacts(Facts):
         )
         self.column.addWidget(self._note)
         self.column.addSpacing(SIZES.space_4)
-        self._add_erasing()
+        self._add_erasing(theme)
 
     def show_places(self, places: Sequence[Place]) -> None:
         """Show where things are and how large."""
@@ -146,7 +147,7 @@ class DataFacts(Facts):
             self._typed.clear()
             self.erase_requested.emit(self._with_models.isChecked())
 
-    def _add_erasing(self) -> None:
+    def _add_erasing(self, theme: Theme) -> None:
         self.column.addWidget(heading("Delete everything"))
         self.column.addWidget(
             PlainLabel(
@@ -156,7 +157,7 @@ class DataFacts(Facts):
                 wrap=True,
             )
         )
-        self._with_models = QCheckBox("Also the models that were copied here")
+        self._with_models = TickBox("Also the models that were copied here", theme)
         self._typed = QLineEdit()
         self._typed.setAccessibleName(f"Type {CONFIRMATION} to go on")
         self._typed.setPlaceholderText(CONFIRMATION)

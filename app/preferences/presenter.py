@@ -64,8 +64,6 @@ class PreferencesPresenter(QObject):
         """Show the window; `box` is where it was last, an empty one where it never was."""
         if self.window is None:
             self.window = self._make()
-            for part in self.window.parts:
-                self._theme.dress(part)
             if not box.isEmpty():
                 self.window.setGeometry(box)
             self.window.show_page(page)
@@ -138,7 +136,7 @@ class PreferencesPresenter(QObject):
         )
 
     def _make(self) -> PreferencesWindow:
-        self._memory, self._data = MemoryFacts(), DataFacts()
+        self._memory, self._data = MemoryFacts(), DataFacts(self._theme)
         parts: list[tuple[Page, Facts]] = [
             (Page.PERFORMANCE, self._memory),
             (Page.PRIVACY, self._data),

@@ -5,7 +5,7 @@ Knows pages, search and keys; must not know what a setting does. It does not sto
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -51,16 +51,23 @@ class PreferencesWindow(QWidget):
         self.list.setObjectName("preferencesList")
         self.list.setAccessibleName("Pages")
         self.list.currentRowChanged.connect(self.on_page)
-        self.pages = [PageView(page, theme, live, [part for on, part in parts if on is page]) for page in Page]
+        self._live = live
+        self._facts = list(parts)
+        self._views: dict[Page, PageView] = {}
+        self._build_next = QTimer(self)
+        self._build_next.setSingleShot(True)
+        self._build_next.timeout.connect(self.on_build_next)
         self._stack = QStackedWidget()
-        for view in self.pages:
-            self._stack.addWidget(view)
-            self.list.addItem(QListWidgetItem(view.page.value))
+        for page in Page:
+            self._stack.addWidget(QWidget())  # until the page is made
+            self.list.addItem(QListWidgetItem(page.value))
         self._nothing = PlainLabel("No setting has these words.", kind="secondary")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack.addWidget(self._nothing)
         self._notice = self._make_notice()
         self._arrange()
+        for part in self.parts:
+            theme.dress(part)
         for keys, what in (("Esc", self.close), ("Ctrl+W", self.close), ("Ctrl+F", self.search.setFocus)):
             action = QAction(self)
             action.setShortcut(QKeySequence(keys))
@@ -75,7 +82,12 @@ class PreferencesWindow(QWidget):
     @property
     def parts(self) -> list[QWidget]:
         """What the stylesheet is given to, one after the other: all at once would hold the window up."""
-        return [self._top, self._rail, self._notice, self._nothing, *self.pages]
+        return [self._top, self._rail, self._notice, self._nothing, *self._views.values()]
+
+    @property
+    def pages(self) -> list[PageView]:
+        """All pages; those that were not wanted yet are made now."""
+        return [self.view(page) for page in Page]
 
     @property
     def rows(self) -> list[SettingRow]:
@@ -85,11 +97,11 @@ class PreferencesWindow(QWidget):
     @property
     def page(self) -> Page:
         """The page in sight."""
-        return self.pages[max(0, self.list.currentRow())].page
+        return list(Page)[max(0, self.list.currentRow())]
 
     def view(self, page: Page) -> PageView:
-        """Return a page."""
-        return next(view for view in self.pages if view.page is page)
+        """Return a page, made when it is first wanted."""
+        return self._views.get(page) or self._build(page)
 
     def show_page(self, page: Page) -> None:
         """Go to a page."""
@@ -114,9 +126,17 @@ class PreferencesWindow(QWidget):
 
     def on_page(self, number: int) -> None:
         """Show a page."""
-        if 0 <= number < len(self.pages):
-            self._stack.setCurrentIndex(number)
-            self.page_shown.emit(self.pages[number].page)
+        if 0 <= number < len(Page):
+            page = list(Page)[number]
+            self._stack.setCurrentWidget(self.view(page))
+            self.page_shown.emit(page)
+
+    def on_build_next(self) -> None:
+        """Make one more page while nothing else is to do: all at once would hold the window up."""
+        missing = next((page for page in Page if page not in self._views), None)
+        if missing is not None:
+            self._build(missing)
+            self._build_next.start(0)
 
     def on_search(self, text: str) -> None:
         """Leave what fits: pages without any of it are not listed."""
@@ -139,12 +159,28 @@ class PreferencesWindow(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Tell that figures are wanted."""
         super().showEvent(event)
+        self._build_next.start(0)
         self.shown.emit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the search: the next visit begins with all settings."""
         self.search.clear()
         super().closeEvent(event)
+
+    def _build(self, page: Page) -> PageView:
+        view = PageView(page, self._theme, self._live, [part for on, part in self._facts if on is page])
+        self._views[page] = view
+        self._theme.dress(view)
+        number = list(Page).index(page)
+        stand_in = self._stack.widget(number)
+        assert stand_in is not None
+        is_current = self._stack.currentWidget() is stand_in
+        self._stack.insertWidget(number, view)
+        self._stack.removeWidget(stand_in)
+        stand_in.deleteLater()
+        if is_current:
+            self._stack.setCurrentWidget(view)
+        return view
 
     def _make_notice(self) -> QFrame:
         frame = QFrame()

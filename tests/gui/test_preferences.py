@@ -372,6 +372,11 @@ def test_an_unreadable_settings_file_is_said_and_kept(qtbot, open_window, make_e
     assert (app_paths.data / "settings.json.bad").read_text() == "{"
 
 
+def test_closing_writes_no_settings_that_nobody_changed(qtbot, open_window, app_paths) -> None:
+    assert open_window.close(open_window())
+    assert not app_paths.settings.exists()
+
+
 def test_a_place_on_no_screen_is_not_taken(qtbot, open_window) -> None:
     session = open_window()
     session.window.preferences.open(QRect())

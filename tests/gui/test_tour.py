@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtGui import QColor, QImage
 
-from app.theme import LIGHT
+from app.theme import DARK, LIGHT
 
 TOUR = Path(__file__).with_name("tour.py")
 WORK_BOUND_MS = 50  # of the window's own thread; measured about 10
@@ -61,6 +61,23 @@ def test_the_window_is_painted_on_the_screen(figures) -> None:
     assert share_of(image, LIGHT.paper) > 0.3
     assert share_of(image, LIGHT.rail) > 0.1
     assert share_of(image, LIGHT.user_tint) > 0.003
+
+
+@pytest.mark.parametrize(
+    ("name", "paper"),
+    [
+        ("5-done-dark", DARK.paper),
+        ("6-markdown-dark", DARK.paper),
+        ("7-markdown-light", LIGHT.paper),
+        ("9-150-percent-light", LIGHT.paper),
+        ("11-empty-dark", DARK.paper),
+        ("12-restarted-light", LIGHT.paper),
+        ("preferences-answers-light-100", LIGHT.paper),
+        ("preferences-answers-dark-150", DARK.paper),
+    ],
+)
+def test_every_change_of_look_reaches_the_screen(figures, name: str, paper: str) -> None:
+    assert share_of(picture(figures, name), paper, tolerance=2) > 0.15
 
 
 def test_the_text_of_the_chat_is_on_the_screen(figures) -> None:

@@ -125,6 +125,7 @@ class Tour:
 
     def picture(self, name: str, settle_ms: int = 150, window: "QWidget | None" = None) -> None:
         if self.out is not None:
+            self.wait(lambda: self.session.theme.is_settled, "the look")
             self.pause(settle_ms)
             phase = self.watchdog.phase
             self.watchdog.enter("pictures")
@@ -240,6 +241,7 @@ class Tour:
         self.watchdog.enter("preferences")
         window.on_preferences()
         shown = window.preferences.window
+        self.pause(200)  # the other pages are made while nothing else is to do
         preview = shown.view(Page.ANSWERS).preview
         shown.show_page(Page.ANSWERS)
         self.wait(lambda: preview.candidates, "the next word")
