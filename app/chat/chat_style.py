@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.icons import icon
-from app.plain_text import PlainLabel, menu_text
+from app.plain_text import PlainLabel, menu_text, set_tooltip
 from app.preferences.live import LiveSettings
 from app.preferences.styles import fill_prompt_menu
 from app.theme import SIZES, Theme
@@ -66,7 +66,7 @@ class ChatStyleButton(QToolButton):
         self.setText(menu_text(f"{shown} ●" if is_own else shown))
         own = ", with settings of its own" if is_own else ""
         self.setAccessibleName(f"Style of answers in this chat: {name}{own}")
-        self.setToolTip("Style of answers in this chat" + (" (it differs from the settings)" if is_own else ""))
+        set_tooltip(self, "Style of answers in this chat" + (" (it differs from the settings)" if is_own else ""))
 
     def on_menu(self) -> None:
         """Fill the menu with the styles there are now."""
