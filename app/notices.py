@@ -6,6 +6,7 @@ Knows every ErrorCode and its facts; must not know where the words are shown (te
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.collection_words import COLLECTION_WORDS
 from app.document_words import DOCUMENT_WORDS
 from app.download_words import DOWNLOAD_WORDS
 from app.wording import Action as Action  # users import it from here
@@ -210,6 +211,7 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         Action.DISMISS,
     ),
     **DOCUMENT_WORDS,
+    **COLLECTION_WORDS,
     ErrorCode.DATA_DIR_UNWRITABLE: _Words(
         "Tern cannot save anything",
         "The data folder {path} cannot be written: {reason}.",

@@ -68,6 +68,12 @@ class ErrorCode(StrEnum):
     DOCUMENT_QUARANTINED = "document_quarantined"  # facts: path, reason
     EXTRACTOR_FAILED = "extractor_failed"  # facts: reason
     DOCUMENTS_TOO_MANY = "documents_too_many"  # facts: found, limit
+    # collections of documents
+    COLLECTION_NOT_FOUND = "collection_not_found"  # facts: name
+    COLLECTION_NAME_TAKEN = "collection_name_taken"  # facts: name
+    COLLECTION_NAME_INVALID = "collection_name_invalid"  # facts: name
+    PATH_NOT_FOUND = "path_not_found"  # facts: path
+    INDEX_DAMAGED = "index_damaged"  # facts: path
     # our own data
     DATA_DIR_UNWRITABLE = "data_dir_unwritable"  # facts: path, reason
     ALREADY_RUNNING = "already_running"  # facts: path

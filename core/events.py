@@ -257,6 +257,31 @@ class Connected:
     port: int
 
 
+class IndexStage(StrEnum):
+    """What is being done to the collections."""
+
+    LOOKING = "looking"  # folders are walked; nothing is known of how much there is
+    READING = "reading"  # files become searchable one after the other
+    REMOVING = "removing"  # what has gone is taken out
+    MEANING = "meaning"  # vectors are filled in; everything is searchable already
+
+
+@dataclass(frozen=True, slots=True)
+class IndexProgress:
+    """How far the collections are, at most 10 a second; in MEANING `files` are chunks and the bytes are 0.
+
+    `file` is the one in work (a foreign name); `seconds_left` is None until it can be told.
+    """
+
+    stage: IndexStage
+    done_files: int
+    total_files: int
+    done_bytes: int
+    total_bytes: int
+    file: str
+    seconds_left: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class JobFailed:
     """The job ended with an error that a person can be told about."""
@@ -277,6 +302,7 @@ Event = (
     | DownloadRestarted
     | DocumentProgress
     | Connected
+    | IndexProgress
     | JobFailed
 )
 Emit = Callable[[object], None]

@@ -30,6 +30,11 @@ class AppPaths:
         return self.data / "history.sqlite3"
 
     @property
+    def index(self) -> Path:
+        """The search index over collections of documents; disposable."""
+        return self.data / "index.db"
+
+    @property
     def settings(self) -> Path:
         """Preferences as JSON."""
         return self.data / "settings.json"
