@@ -69,6 +69,7 @@ class ReplyStats:
     prefill_s: float
     decode_s: float
     seed: int
+    full_head_tokens: int = 0  # for which all logits had to be computed although the head is screened
 
     @property
     def prefill_tokens_per_s(self) -> float:

@@ -22,6 +22,8 @@ from cython_kernels import transformer as _c
 BLOCK_ROWS = 64
 GROUP_COLS = (128, 256)  # columns that share a factor, where the factor is not that of a whole matrix
 KV_BLOCK = 16  # positions that share one transposed block of keys
+HEAD_TILE = 64  # rows of the head whose bounds are summed up
+SCREEN_BLOCK = 16  # rows of a block of the screened head
 
 Activation = Literal["relu2", "silu"]
 
@@ -95,18 +97,48 @@ class LayerWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenedHead:
+    """The head in eight bits a weight, with what bounds the error of each row; see screen_ops.h for layout and proof.
+
+    lines: uint8 (rows / 16, hidden / 4, 64). scales, residuals, norms: float32 (rows,). rows is the vocabulary, padded
+    to whole tiles of HEAD_TILE. Fill it by screen_rows().
+    """
+
+    lines: NDArray[np.uint8]
+    scales: NDArray[np.float32]
+    residuals: NDArray[np.float32]
+    norms: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadBounds:
+    """Between what a logit lies for certain, float32: lower, upper (n, rows), tile_lower, tile_upper (n, rows / 64).
+
+    Those of a tile are the largest of its rows. Rows past the vocabulary have -infinity; where nothing is known, as
+    with a hidden state that is not finite, -infinity and infinity.
+    """
+
+    lower: NDArray[np.float32]
+    upper: NDArray[np.float32]
+    tile_lower: NDArray[np.float32]
+    tile_upper: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelWeights:
     """A whole model. embedding and head: bfloat16 bits as uint16 (vocab, hidden); head is the embedding when tied.
 
-    rope_cos, rope_sin: float32 (max_context, head_dim / 2), rotate-half pairing.
+    Without an embedding its rows are handed to forward(); without a head there is a screened one, and exact logits
+    come from rows handed to score_rows(). rope_cos, rope_sin: float32 (max_context, head_dim / 2), rotate-half pairing.
     """
 
-    embedding: NDArray[np.uint16]
-    head: NDArray[np.uint16]
+    embedding: NDArray[np.uint16] | None
+    head: NDArray[np.uint16] | None
     final_norm: NDArray[np.float32]
     layers: tuple[LayerWeights, ...]
     rope_cos: NDArray[np.float32]
     rope_sin: NDArray[np.float32]
+    screen: ScreenedHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +233,33 @@ def _set_group_scales(matrix: TernaryMatrix, scales: NDArray[np.float32], rows: 
     matrix.group_scales[blocks] = padded.reshape(-1, BLOCK_ROWS, scales.shape[1]).swapaxes(1, 2)
 
 
+def new_screen(vocab: int, hidden: int) -> ScreenedHead:
+    """Return an empty screened head; fill it by screen_rows()."""
+    rows = -(-vocab // HEAD_TILE) * HEAD_TILE
+    lines = aligned_zeros((rows // SCREEN_BLOCK, hidden // 4, 64), np.uint8)
+    scales, residuals, norms = (np.zeros(rows, np.float32) for _ in range(3))
+    return ScreenedHead(lines, scales, residuals, norms)  # type: ignore[arg-type]
+
+
+def screen_rows(head: ScreenedHead, first: int, rows: NDArray[np.uint16], kernels: str) -> None:
+    """Quantise `rows`, bfloat16 bits of finite values (n, hidden), into `head` from row `first` on."""
+    if rows.dtype != np.uint16 or rows.ndim != 2 or not rows.flags.c_contiguous or not len(rows):
+        raise ValueError("rows must be a contiguous uint16 matrix")
+    if rows.shape[1] != head.lines.shape[1] * 4 or rows.shape[1] % 16:
+        raise ValueError(f"rows of {rows.shape[1]} values in a head of {head.lines.shape[1] * 4}")
+    if first < 0 or first + len(rows) > len(head.scales):
+        raise ValueError("rows reach past the head")
+    _c.screen_rows(kernels, rows, first, head)
+
+
+def new_bounds(shape: Shape, n: int = 1) -> HeadBounds:
+    """Return room for the bounds of `n` positions."""
+    tiles = -(-shape.vocab // HEAD_TILE)
+    lower, upper = (np.empty((n, tiles * HEAD_TILE), np.float32) for _ in range(2))
+    tile_lower, tile_upper = (np.empty((n, tiles), np.float32) for _ in range(2))
+    return HeadBounds(lower, upper, tile_lower, tile_upper)
+
+
 def new_kv(shape: Shape) -> KVArrays:
     """Return an empty KV cache for `shape.max_context` positions; memory is used as positions are filled."""
     blocks = shape.max_context // KV_BLOCK
@@ -285,15 +344,32 @@ class Transformer:
         self.shape = shape
         self.kernels = kernels
         self.n_threads = n_threads
+        self._has_embedding, self._has_head = weights.embedding is not None, weights.head is not None
+        self._has_screen = weights.screen is not None
+        self._is_interrupted = False
         self._step = _c.Step(shape, weights, kv, n_threads, kernels)
 
-    def forward(self, ids: NDArray[np.int32], start: int, logits: NDArray[np.float32] | None) -> bool:
+    def forward(
+        self,
+        ids: NDArray[np.int32],
+        start: int,
+        logits: NDArray[np.float32] | None,
+        *,
+        embedded: NDArray[np.uint16] | None = None,
+        hidden: NDArray[np.float32] | None = None,
+        bounds: HeadBounds | None = None,
+    ) -> bool:
         """Run `ids` at positions start, start + 1, ... and write their keys and values into the cache.
+
+        What is given of `logits`, `hidden` and `bounds` is for one position, the last, or for all n of them.
 
         Args:
             ids: int32 (n,), n >= 1, each in [0, vocab).
             start: position of the first id; positions before it must have been run already.
-            logits: None for no logits; float32 (1, vocab) for the last position; (n, vocab) for all.
+            logits: None, or float32 (1 or n, vocab) to be filled; needs weights with a head.
+            embedded: bfloat16 bits (n, hidden), the embedding's rows of `ids`; None where the weights hold it.
+            hidden: None, or float32 (1 or n, hidden) to be filled with what the head multiplies.
+            bounds: None, or room for the bounds of the logits; needs `hidden` and weights with a screened head.
 
         Returns:
             False when interrupt() stopped it; the cache then holds nothing new that counts.
@@ -305,20 +381,69 @@ class Transformer:
             raise ValueError(f"positions {start}..{start + n} do not fit {self.shape.max_context}")
         if int(ids.min()) < 0 or int(ids.max()) >= self.shape.vocab:
             raise ValueError("a token id is outside the vocabulary")
-        if logits is not None and (
-            logits.dtype != np.float32
-            or not logits.flags.c_contiguous
-            or logits.shape not in {(1, self.shape.vocab), (n, self.shape.vocab)}
-        ):
-            raise ValueError("logits must be float32 (1, vocab) or (n, vocab)")
-        return bool(self._step.forward(ids, start, logits))
+        self._check_output(n, logits, embedded, hidden, bounds)
+        return bool(self._step.forward(ids, start, logits, embedded, hidden, bounds))
+
+    def score_rows(
+        self, rows: NDArray[np.uint16], hidden: NDArray[np.float32], out: NDArray[np.float32], first: int = 0
+    ) -> None:
+        """Write the logits of `rows` into out[:, first : first + m], with the bits of a plain head that has those rows.
+
+        Args:
+            rows: bfloat16 bits (m, hidden), m >= 1.
+            hidden: float32 (n, hidden), as forward() gives it.
+            out: float32 (n, at least first + m).
+            first: column of the first row's logit.
+        """
+        _expect("rows", rows, np.uint16, (len(rows), self.shape.hidden))
+        _expect("hidden", hidden, np.float32, (len(hidden), self.shape.hidden))
+        _expect("out", out, np.float32, (len(hidden), *out.shape[1:]))
+        if not len(rows) or not len(hidden) or out.ndim != 2 or not 0 <= first <= out.shape[1] - len(rows):
+            raise ValueError("rows do not fit the output")
+        self._step.head_rows(rows, hidden, out, first)
+
+    def _check_output(
+        self,
+        n: int,
+        logits: NDArray[np.float32] | None,
+        embedded: NDArray[np.uint16] | None,
+        hidden: NDArray[np.float32] | None,
+        bounds: HeadBounds | None,
+    ) -> None:
+        width = self.shape.hidden
+        if (embedded is None) != self._has_embedding:
+            raise ValueError("rows of the embedding are handed in where the weights have none")
+        if embedded is not None:
+            _expect("embedded", embedded, np.uint16, (n, width))
+        wanted = logits if logits is not None else hidden
+        count = n if wanted is None or len(wanted) == n else 1
+        if logits is not None:
+            if not self._has_head:
+                raise ValueError("the weights have no head")
+            _expect("logits", logits, np.float32, (count, self.shape.vocab))
+        if hidden is not None:
+            _expect("hidden", hidden, np.float32, (count, width))
+        if bounds is not None:
+            if hidden is None or not self._has_screen:
+                raise ValueError("bounds need a hidden state and a screened head")
+            tiles = -(-self.shape.vocab // HEAD_TILE)
+            for name in ("lower", "upper"):
+                _expect(name, getattr(bounds, name), np.float32, (count, tiles * HEAD_TILE))
+                _expect(f"tile_{name}", getattr(bounds, f"tile_{name}"), np.float32, (count, tiles))
+
+    @property
+    def is_interrupted(self) -> bool:
+        """True from interrupt() to clear_interrupt(), for work that goes on behind forward()."""
+        return self._is_interrupted
 
     def interrupt(self) -> None:
         """Make a running forward() return False at the next layer; callable from any thread."""
+        self._is_interrupted = True
         self._step.interrupt()
 
     def clear_interrupt(self) -> None:
         """Forget an earlier interrupt(), before a new request."""
+        self._is_interrupted = False
         self._step.clear_interrupt()
 
     def close(self) -> None:
@@ -337,8 +462,12 @@ def _check(shape: Shape, weights: ModelWeights, kv: KVArrays) -> None:
         raise ValueError("number of layers")
     s = shape
     expect = _expect
-    expect("embedding", weights.embedding, np.uint16, (s.vocab, s.hidden))
-    expect("head", weights.head, np.uint16, (s.vocab, s.hidden))
+    if weights.embedding is not None:
+        expect("embedding", weights.embedding, np.uint16, (s.vocab, s.hidden))
+    if weights.head is not None:
+        expect("head", weights.head, np.uint16, (s.vocab, s.hidden))
+    if weights.screen is not None:
+        _check_screen(weights.screen, s)
     expect("final_norm", weights.final_norm, np.float32, (s.hidden,))
     expect("rope_cos", weights.rope_cos, np.float32, (s.max_context, s.head_dim // 2))
     expect("rope_sin", weights.rope_sin, np.float32, (s.max_context, s.head_dim // 2))
@@ -357,6 +486,15 @@ def _check(shape: Shape, weights: ModelWeights, kv: KVArrays) -> None:
             expect("attn_sub_norm", layer.attn_sub_norm, np.float32, (attn,))
         if layer.ffn_sub_norm is not None:
             expect("ffn_sub_norm", layer.ffn_sub_norm, np.float32, (s.intermediate,))
+
+
+def _check_screen(screen: ScreenedHead, shape: Shape) -> None:
+    rows = -(-shape.vocab // HEAD_TILE) * HEAD_TILE
+    _expect("screen", screen.lines, np.uint8, (rows // SCREEN_BLOCK, shape.hidden // 4, 64))
+    for name in ("scales", "residuals", "norms"):
+        _expect(f"screen {name}", getattr(screen, name), np.float32, (rows,))
+    if screen.lines.ctypes.data % 64:
+        raise ValueError("the screened head is not 64-byte aligned")
 
 
 def _expect(name: str, array: NDArray[np.generic], dtype: DTypeLike, shape: tuple[int, ...]) -> None:

@@ -86,6 +86,8 @@ class ReferenceTransformer:
 
     def forward(self, ids: NDArray[np.int32], start: int, logits: Floats | None) -> bool:
         """Run `ids` at positions start, start + 1, ...; logits None, (1, vocab) or (n, vocab) as in Transformer."""
+        assert self._weights.embedding is not None
+        assert self._weights.head is not None
         x = _bf16(self._weights.embedding[ids])  # (n, hidden)
         for index, layer in enumerate(self._weights.layers):
             x = self._layer(index, layer, x, start)

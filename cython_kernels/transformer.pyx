@@ -20,6 +20,23 @@ cdef extern from "pack.h" nogil:
                   size_t first_block, size_t block_step)
 
 
+cdef extern from "head.h" nogil:
+    ctypedef struct tern_screen:
+        const uint8_t *lines
+        const float *scale
+        const float *residual
+        const float *norm
+
+    ctypedef struct tern_bounds:
+        float *lower
+        float *upper
+        float *tile_lower
+        float *tile_upper
+
+    void tern_screen_rows(const tern_kernels *kernels, const uint16_t *rows, int n_rows, int first, int hidden,
+                          uint8_t *lines, float *scale, float *residual, float *norm)
+
+
 cdef extern from "forward.h" nogil:
     ctypedef enum tern_activation:
         TERN_RELU2
@@ -57,6 +74,7 @@ cdef extern from "forward.h" nogil:
         tern_activation activation
         const uint16_t *embedding
         const uint16_t *head
+        tern_screen screen
         const float *final_norm
         const float *rope_cos
         const float *rope_sin
@@ -64,12 +82,21 @@ cdef extern from "forward.h" nogil:
         float *keys
         float *values
 
+    ctypedef struct tern_output:
+        int n
+        float *logits
+        float *hidden
+        tern_bounds bounds
+
     ctypedef struct tern_step:
         pass
 
     tern_step *tern_step_create(const tern_shape *shape, const tern_kernels *kernels, int n_threads)
     void tern_step_destroy(tern_step *step)
-    int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, float *logits, int n_logits)
+    int tern_step_forward(tern_step *step, const int32_t *ids, const uint16_t *embedded, int n, int start,
+                          const tern_output *output)
+    void tern_step_head_rows(tern_step *step, const uint16_t *rows, int n_rows, const float *hidden, int n, float *out,
+                             size_t stride)
     void tern_step_interrupt(tern_step *step, int on)
     void tern_ternary_sums(const tern_kernels *kernels, const uint8_t *lines, int n_blocks, int n_lines,
                            const int8_t *x, int n, int8_t *scratch, int32_t *sums)
@@ -176,6 +203,22 @@ def ternary_values(str kernels, matrix, const int8_t[:, ::1] x, const float[::1]
         tern_ternary_values(found, &m, &x[0, 0], &scales[0], n, &scratch[0], &group_sums[0], &values[0, 0])
 
 
+def screen_rows(str kernels, const uint16_t[:, ::1] rows, int first, head):
+    """Quantise rows of a head into its lines; see screen_rows of the facade."""
+    name = kernels.encode("ascii")
+    cdef const tern_kernels *found = tern_find_kernels(name)
+    if found == NULL:
+        raise ValueError(kernels)
+    cdef uint8_t[:, :, ::1] lines = head.lines
+    cdef float[::1] scales = head.scales
+    cdef float[::1] residuals = head.residuals
+    cdef float[::1] norms = head.norms
+    cdef int n_rows = <int>rows.shape[0], hidden = <int>rows.shape[1]
+    with nogil:
+        tern_screen_rows(found, &rows[0, 0], n_rows, first, hidden, &lines[0, 0, 0], &scales[0], &residuals[0],
+                         &norms[0])
+
+
 def sequential_read(const uint8_t[::1] data, int n_threads, int rounds):
     """1e9 bytes a second of a plain read; the number of bytes is a multiple of 64."""
     cdef double seconds
@@ -196,8 +239,24 @@ cdef const float *_floats(array) except? NULL:
 
 
 cdef const uint16_t *_halves(array) except? NULL:
-    cdef const uint16_t[::1] flat = array.reshape(-1)
+    cdef const uint16_t[::1] flat
+    if array is None:
+        return NULL
+    flat = array.reshape(-1)
     return &flat[0]
+
+
+cdef int _screen(tern_screen *to, head) except -1:
+    cdef const uint8_t[:, :, ::1] lines
+    to.lines = NULL
+    if head is None:
+        return 0
+    lines = head.lines
+    to.lines = &lines[0, 0, 0]
+    to.scale = _floats(head.scales)
+    to.residual = _floats(head.residuals)
+    to.norm = _floats(head.norms)
+    return 0
 
 
 cdef int _matrix(tern_matrix *to, source) except -1:
@@ -236,6 +295,7 @@ cdef int _fill(tern_shape *c, shape, weights, kv) except -1:
     c.activation = TERN_RELU2 if shape.activation == "relu2" else TERN_SILU
     c.embedding = _halves(weights.embedding)
     c.head = _halves(weights.head)
+    _screen(&c.screen, weights.screen)
     c.final_norm = _floats(weights.final_norm)
     c.rope_cos = _floats(weights.rope_cos)
     c.rope_sin = _floats(weights.rope_sin)
@@ -276,23 +336,41 @@ cdef class Step:
     def __dealloc__(self):
         tern_step_destroy(self._step)
 
-    def forward(self, const int32_t[::1] ids, int start, logits):
+    def forward(self, const int32_t[::1] ids, int start, logits, embedded, hidden, bounds):
         """Run one batch; see Transformer.forward."""
-        cdef float[:, ::1] out
-        cdef float *to = NULL
-        cdef int n_logits = 0, n = <int>ids.shape[0], finished
+        cdef tern_output out
+        cdef const uint16_t *rows = _halves(embedded)
+        cdef int n = <int>ids.shape[0], finished
         cdef tern_step *step = self._step
         if step == NULL or self._is_running:
             raise ValueError("the forward pass is closed or already running")
-        if logits is not None:
-            out = logits
-            to = &out[0, 0]
-            n_logits = <int>out.shape[0]
+        out.logits = <float *>_floats(logits)
+        out.hidden = <float *>_floats(hidden)
+        out.bounds.lower = NULL
+        if bounds is not None:
+            out.bounds.lower = <float *>_floats(bounds.lower)
+            out.bounds.upper = <float *>_floats(bounds.upper)
+            out.bounds.tile_lower = <float *>_floats(bounds.tile_lower)
+            out.bounds.tile_upper = <float *>_floats(bounds.tile_upper)
+        wanted = logits if logits is not None else hidden
+        out.n = 0 if wanted is None else <int>wanted.shape[0]
         self._is_running = True
         with nogil:
-            finished = tern_step_forward(step, &ids[0], n, start, to, n_logits)
+            finished = tern_step_forward(step, &ids[0], rows, n, start, &out)
         self._is_running = False
         return finished != 0
+
+    def head_rows(self, const uint16_t[:, ::1] rows, const float[:, ::1] hidden, float[:, ::1] out, int first):
+        """Score rows of the head; see Transformer.score_rows."""
+        cdef tern_step *step = self._step
+        cdef int n_rows = <int>rows.shape[0], n = <int>hidden.shape[0]
+        cdef size_t stride = out.shape[1]
+        if step == NULL or self._is_running:
+            raise ValueError("the forward pass is closed or already running")
+        self._is_running = True
+        with nogil:
+            tern_step_head_rows(step, &rows[0, 0], n_rows, &hidden[0, 0], n, &out[0, first], stride)
+        self._is_running = False
 
     def interrupt(self):
         """Make a running forward() return False at the next layer."""

@@ -89,6 +89,13 @@ def _write(arguments: argparse.Namespace, measurement: "Measurement", out: Outpu
             f"{speed.phase:<9}{speed.threads:>8}{speed.tokens:>8}{speed.depth:>8}"
             f"{speed.tokens_per_s:>11.1f}{speed.read_gb_per_s:>13.1f}"
         )
+    for speed in measurement.results:
+        if speed.rows_per_token:
+            threads = f"{speed.threads} thread{'' if speed.threads == 1 else 's'}"
+            out.line(
+                f"head with {threads}: {speed.rows_per_token:.0f} "
+                f"rows a token scored exactly, all rows for {speed.whole_heads} of {speed.tokens} tokens"
+            )
     out.line()
     out.line(meaning(measurement.results))
 

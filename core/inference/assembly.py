@@ -4,7 +4,7 @@ Knows the places of the projections in the fused matrices, and RoPE. Must not kn
 hands out each tensor by its name in safetensors files (`model.layers.0.self_attn.q_proj`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,20 +14,28 @@ from numpy.typing import NDArray
 from core.errors import AppError
 from core.events import CancelToken, Emit, Interrupted, LoadProgress
 from core.inference.config import ModelConfig
+from core.inference.rows import RowSource
 from cython_kernels import (
     BLOCK_ROWS,
     LayerWeights,
     ModelWeights,
+    ScreenedHead,
     Shape,
     TernaryMatrix,
+    new_screen,
     new_ternary,
     pack,
     padded_rows,
+    screen_rows,
     with_groups,
 )
 
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 PROGRESS_BYTES = 4 << 20  # between two LoadProgress events
 CHUNK_VALUES = 1 << 20  # of a large tensor looked at at once, so that temporaries stay small
+
+
+TakeRows = Callable[[int, NDArray[np.uint16]], None]
 
 
 class WeightSource(Protocol):
@@ -35,6 +43,12 @@ class WeightSource(Protocol):
 
     def bits(self, name: str) -> NDArray[np.uint16]:
         """Return a large tensor, bfloat16 bits (rows, cols), in memory of its own."""
+
+    def each_rows(self, name: str, take: TakeRows) -> None:
+        """Give a large tensor in order, some rows at a time: take(first row, bfloat16 bits), valid during the call."""
+
+    def open_rows(self, name: str) -> RowSource:
+        """Return the rows of a large tensor, to be read as long as the model is used; nothing is checked yet."""
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """Return a vector."""
@@ -84,14 +98,63 @@ class LoadMeter:
             self._emit(LoadProgress(self._done, self._total))
 
 
-def assemble(source: WeightSource, config: ModelConfig, shape: Shape) -> ModelWeights:
-    """Read all tensors of `source` and pack them."""
-    embedding = source.bits("model.embed_tokens.weight")
-    head = embedding if config.tie_word_embeddings else source.bits("lm_head.weight")
+@dataclass(slots=True)
+class LoadedWeights:
+    """Weights for the kernels and, where the head is screened, the rows behind it; both are one where they are tied.
+
+    Models that compute with different numbers of threads share them: the last one to close() closes the files.
+    """
+
+    weights: ModelWeights
+    embedding: RowSource | None = None  # None: in the weights
+    head: RowSource | None = None
+    n_users: int = 1
+
+    def shared(self) -> "LoadedWeights":
+        """Return these weights for one more user."""
+        self.n_users += 1
+        return self
+
+    def close(self) -> None:
+        """End one use of the rows."""
+        self.n_users -= 1
+        for rows in (self.embedding, self.head) if self.n_users == 0 else ():
+            if rows is not None:
+                rows.close()
+
+
+def assemble(source: WeightSource, config: ModelConfig, shape: Shape, screen_with: str | None = None) -> LoadedWeights:
+    """Read all tensors of `source` and pack them.
+
+    screen_with: the kernel set that makes a screened head; embedding and head are then not kept in memory. None for
+    both as they are.
+    """
     layers = tuple(_layer(source, f"model.layers.{i}.", config, shape) for i in range(shape.n_layers))
     final_norm = source.floats("model.norm.weight")
     cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_context)
-    return ModelWeights(embedding, head, final_norm, layers, cos, sin)
+    head_name = EMBEDDING if config.tie_word_embeddings else HEAD
+    if screen_with is None:
+        embedding = source.bits(EMBEDDING)
+        head = embedding if head_name == EMBEDDING else source.bits(HEAD)
+        return LoadedWeights(ModelWeights(embedding, head, final_norm, layers, cos, sin))
+    embedding_rows = source.open_rows(EMBEDDING)
+    try:
+        screen = _screened(source, head_name, shape, screen_with)
+        if head_name == EMBEDDING:
+            head_rows = embedding_rows
+        else:
+            source.each_rows(EMBEDDING, lambda first, rows: None)  # checks its values
+            head_rows = source.open_rows(HEAD)
+    except BaseException:
+        embedding_rows.close()
+        raise
+    return LoadedWeights(ModelWeights(None, None, final_norm, layers, cos, sin, screen), embedding_rows, head_rows)
+
+
+def _screened(source: WeightSource, name: str, shape: Shape, kernels: str) -> ScreenedHead:
+    screen = new_screen(shape.vocab, shape.hidden)
+    source.each_rows(name, lambda first, rows: screen_rows(screen, first, rows, kernels))
+    return screen
 
 
 def _layer(source: WeightSource, prefix: str, config: ModelConfig, shape: Shape) -> LayerWeights:

@@ -20,6 +20,7 @@ from core.events import CancelToken, Emit, PromptProgress, ReplyStats, StopReaso
 from core.inference.config import TokenId
 from core.inference.formats import read_tokenizer
 from core.inference.kv_cache import PrefixCache
+from core.inference.logits import HeadQuery, TopLogits
 from core.inference.loops import LoopDetector
 from core.inference.model import Interrupted, LanguageModel, TernaryModel, default_threads, load_model
 from core.inference.outlook import SAMPLE_TEXT, Outlook, make_outlook
@@ -87,9 +88,11 @@ class Engine:
         n_cached = min(self._cache.match(prompt), len(prompt) - 1)  # the last token is always read: it gives the logits
         try:
             started = time.perf_counter()
-            logits = self._read_prompt(prompt, n_cached, cancel, emit)
+            n_full_before = self._model.n_full_heads
+            sampler = make_sampler(params, seed)
+            top = self._read_prompt(prompt, n_cached, sampler.query(()), cancel, emit)
             prefill_s = time.perf_counter() - started
-            reason = self._answer(logits, make_sampler(params, seed), reply, cancel)
+            reason = self._answer(top, sampler, reply, cancel)
         finally:
             interrupter.disarm()
         reply.finish()
@@ -105,6 +108,7 @@ class Engine:
                 prefill_s=prefill_s,
                 decode_s=reply.decode_s,
                 seed=seed,
+                full_head_tokens=self._model.n_full_heads - n_full_before,
             ),
         )
 
@@ -130,7 +134,7 @@ class Engine:
         self._model.clear_interrupt()
         if not self._cache.ids:
             ids = tuple(self.tokenizer.prefix_ids) + tuple(self.tokenizer.encode_text(SAMPLE_TEXT))
-            self._read(ids, want_logits=False)
+            self._read(ids, None)
         ids = self._cache.ids
         last = len(ids) - 1
         places = range(last - _OUTLOOK_TOKENS, last, _OUTLOOK_STEP) if last > _OUTLOOK_TOKENS else (last,)
@@ -161,31 +165,33 @@ class Engine:
                 raise AppError(ErrorCode.TOKEN_OUT_OF_RANGE, token_id=token_id, vocab_size=vocab_size)
 
     def _read_prompt(
-        self, prompt: tuple[TokenId, ...], n_cached: int, cancel: CancelToken, emit: Emit
-    ) -> NDArray[np.float32] | None:
-        """Logits after the prompt; None when cancelled on the way, with the part read so far kept in the cache."""
+        self, prompt: tuple[TokenId, ...], n_cached: int, query: HeadQuery, cancel: CancelToken, emit: Emit
+    ) -> TopLogits | None:
+        """What `query` asks of the logits after the prompt.
+
+        None when cancelled on the way, with the part read so far kept in the cache.
+        """
         self._cache.truncate(n_cached)
         emit(PromptProgress(n_cached, len(prompt)))
-        logits = None
+        top = None
         for start in range(n_cached, len(prompt), PREFILL_CHUNK):
             if cancel.is_cancelled:
                 return None
             end = min(start + PREFILL_CHUNK, len(prompt))
             try:
-                logits = self._read(prompt[start:end], want_logits=end == len(prompt))
+                top = self._read(prompt[start:end], query if end == len(prompt) else None)
             except Interrupted:
                 return None
             emit(PromptProgress(end, len(prompt)))
-        return logits
+        return top
 
-    def _answer(
-        self, logits: NDArray[np.float32] | None, sampler: Sampler, reply: "_Reply", cancel: CancelToken
-    ) -> StopReason:
+    def _answer(self, top: TopLogits | None, sampler: Sampler, reply: "_Reply", cancel: CancelToken) -> StopReason:
         """Samples and reads, token by token, until there is a reason to stop."""
-        while logits is not None and not cancel.is_cancelled:
-            if not np.isfinite(logits.max()):  # the maximum of anything with a NaN is NaN
-                raise AppError(ErrorCode.MODEL_DAMAGED, path=self.name, part="logits", reason="not finite")
-            token_id = sampler(logits, reply.token_ids)
+        while top is not None and not cancel.is_cancelled:
+            try:
+                token_id = self._sample(top, sampler, reply.token_ids)
+            except Interrupted:
+                break
             if token_id in self.tokenizer.stop_ids:
                 return StopReason.STOP_TOKEN
             reason = reply.take(token_id)
@@ -194,16 +200,35 @@ class Engine:
             if len(self._cache) + 1 >= self.context_length:
                 return StopReason.CONTEXT_FULL
             try:
-                logits = self._read((token_id,), want_logits=True)
+                top = self._read((token_id,), sampler.query(reply.token_ids))
             except Interrupted:
                 break
         return StopReason.CANCELLED
 
-    def _read(self, ids: tuple[TokenId, ...], *, want_logits: bool) -> NDArray[np.float32] | None:
+    def _sample(self, top: TopLogits, sampler: Sampler, generated_ids: Sequence[TokenId]) -> TokenId:
+        """The next token, from all logits where those at hand do not decide it."""
+        self._check_finite(top)
+        token_id = sampler.choose(top, generated_ids)
+        if token_id is None:
+            top = TopLogits.of_all(self._model.all_logits())
+            self._check_finite(top)
+            token_id = sampler.choose(top, generated_ids)
+        assert token_id is not None
+        return token_id
+
+    def _check_finite(self, top: TopLogits) -> None:
+        if not np.isfinite(top.logits.max()):  # the maximum of anything with a NaN is NaN
+            raise AppError(ErrorCode.MODEL_DAMAGED, path=self.name, part="logits", reason="not finite")
+
+    def _read(self, ids: tuple[TokenId, ...], query: HeadQuery | None) -> TopLogits | None:
         # Recorded only after the read: what was interrupted, or failed, is not in the cache.
-        logits = self._model.read(ids, len(self._cache), want_logits=want_logits)
+        start, top = len(self._cache), None
+        if query is None:
+            self._model.read(ids, start, want_logits=False)
+        else:
+            top = self._model.read_top(ids, start, query)
         self._cache.extend(ids)
-        return logits
+        return top
 
 
 class _Interrupter:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
+from core.inference.rows import Decode, FileRows
 from core.inference.weight_file import WeightFile
 
 MAGIC = b"GGUF"
@@ -121,6 +122,18 @@ class GgufFile:
         if not 0 <= offset <= tensor.n_bytes - target.nbytes:
             raise ValueError(f"{tensor.name} has {tensor.n_bytes} bytes, the target {target.nbytes}")
         self._file.read_into(tensor.start + offset, target, on_slice, tensor.name)
+
+    def open_rows(self, tensor: GgufTensor, decode: Decode) -> FileRows:
+        """Return the rows of a matrix, over a descriptor of their own that outlives this object.
+
+        Raises:
+            AppError: MODEL_DAMAGED when the file is not the one whose header was checked.
+        """
+        file = WeightFile(self.path)
+        if file.stamp != self._file.stamp:
+            file.close()
+            raise self.damaged(self.path.name, "changed while it was read")
+        return FileRows(file, tensor.name, tensor.start, tensor.shape[0], tensor.n_bytes // tensor.shape[0], decode)
 
     def damaged(self, part: str, reason: str) -> AppError:
         """Return the error that names this file, a part of it and what is wrong there."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import AppError
 from core.events import CancelToken, Emit
-from core.inference.assembly import CHUNK_VALUES, LoadMeter, assemble
+from core.inference.assembly import CHUNK_VALUES, LoadedWeights, LoadMeter, TakeRows, assemble
 from core.inference.config import (
     ARCHITECTURES,
     MAX_HEAD_DIM,
@@ -42,9 +42,10 @@ from core.inference.gguf_tensors import (
 )
 from core.inference.gguf_vocabulary import CONTROL
 from core.inference.i2s_layout import foreign_layout
+from core.inference.rows import RowSource
 from core.inference.ternary_formats import FLOAT_DECODERS, bf16_bits
 from core.inference.weights import linear_shapes
-from cython_kernels import ModelWeights, Shape, aligned_zeros
+from cython_kernels import Shape, aligned_zeros
 
 # Tokens that end an answer whatever else the file names as its end.
 END_TOKENS = ("<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>")
@@ -138,9 +139,15 @@ def check_gguf_tensors(file: GgufFile, config: ModelConfig) -> None:
 
 
 def load_gguf_weights(
-    file: GgufFile, config: ModelConfig, shape: Shape, cancel: CancelToken, emit: Emit
-) -> ModelWeights:
-    """Read, check and pack the weights; emits LoadProgress.
+    file: GgufFile,
+    config: ModelConfig,
+    shape: Shape,
+    cancel: CancelToken,
+    emit: Emit,
+    *,
+    screen_with: str | None = None,
+) -> LoadedWeights:
+    """Read, check and pack the weights; emits LoadProgress. See assemble for `screen_with`.
 
     Raises:
         AppError: MODEL_INCOMPLETE, MODEL_DAMAGED, MODEL_UNSUPPORTED.
@@ -149,7 +156,7 @@ def load_gguf_weights(
     check_gguf_tensors(file, config)
     reader = GgufReader(file, config, cancel, emit)
     reader.check_layout()
-    return assemble(reader, config, shape)
+    return assemble(reader, config, shape, screen_with)
 
 
 def format_name(file: GgufFile) -> str:
@@ -178,12 +185,26 @@ class GgufReader:
         """Return a large tensor as bfloat16 bits; finite."""
         tensor = self._tensor(name)
         bits: NDArray[np.uint16] = aligned_zeros(tensor.shape, np.uint16)  # type: ignore[assignment]
-        self._convert(tensor, bits)
+
+        def keep(first: int, rows: NDArray[np.uint16]) -> None:
+            bits[first : first + len(rows)] = rows
+
+        self._convert(tensor, keep)
         return bits
+
+    def each_rows(self, name: str, take: TakeRows) -> None:
+        """Give a large tensor in order, some rows at a time; see WeightSource.each_rows."""
+        self._convert(self._tensor(name), take)
+
+    def open_rows(self, name: str) -> RowSource:
+        """Return the rows of a large tensor; see WeightSource.open_rows."""
+        tensor = self._tensor(name)
+        decode = FLOAT_DECODERS[tensor.kind.name]
+        return self._file.open_rows(tensor, lambda raw: bf16_bits(decode(raw)).bits)
 
     def check_bits(self, name: str) -> None:
         """Read a large tensor, keeping nothing, and refuse what `bits` would refuse."""
-        self._convert(self._tensor(name), None)
+        self._convert(self._tensor(name), lambda first, bits: None)
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """Return a vector as float32; finite."""
@@ -221,7 +242,7 @@ class GgufReader:
     def _tensor(self, name: str) -> GgufTensor:
         return self._file.tensors[_gguf_name(name)]
 
-    def _convert(self, tensor: GgufTensor, target: NDArray[np.uint16] | None) -> None:
+    def _convert(self, tensor: GgufTensor, take: TakeRows) -> None:
         """Turn a matrix into bfloat16 bits, some rows at a time."""
         rows, cols = tensor.shape
         row_bytes = cols // tensor.kind.block_values * tensor.kind.block_bytes
@@ -236,8 +257,7 @@ class GgufReader:
             if (converted.bits & 0x7FFF).max() >= 0x7F80:
                 raise self.damaged(tensor.name, "NaN or infinity")
             self.n_rounded[tensor.name] = self.n_rounded.get(tensor.name, 0) + converted.n_rounded
-            if target is not None:
-                target[first : first + n] = converted.bits.reshape(n, cols)
+            take(first, converted.bits.reshape(n, cols))
 
     def _in_order(self, name: str, rows: NDArray[_T]) -> NDArray[_T]:
         """Undo the order of query and key rows of llama files: pairs (i, i + head_dim / 2) lie side by side there.

@@ -19,11 +19,14 @@ from core.errors import AppError, ErrorCode
 from core.events import CancelToken
 from core.inference.config import TokenId
 from core.inference.engine import PREFILL_CHUNK
+from core.inference.head import HeadCounts
+from core.inference.logits import HeadQuery
 from core.inference.model import Interrupted, TernaryModel
 from cython_kernels import KV_BLOCK, sequential_read_gb_per_s
 
 _LEAST_READ_BYTES = 128 << 20  # smaller weights would be read from the caches
 _SEED = 1
+_QUERY = HeadQuery(40)  # what the usual settings of an answer ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Speed:
     depth: int
     tokens_per_s: float
     read_gb_per_s: float
+    whole_heads: int = 0  # tokens for which all logits had to be computed although the head is screened
+    rows_per_token: float = 0.0  # of a screened head, scored exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +101,12 @@ def measure(open_model: Callable[[int, int], TernaryModel], plan: Plan, cancel: 
             with_threads = model.with_threads(n_threads)
             try:
                 prefill_s, decode_s = _time_phases(with_threads, plan, cancel)
+                counts = with_threads.head_counts
             finally:
                 with_threads.close()
             peak = peak or peak_rss_bytes()
             firsts.append(prefill_s)
-            results += _speeds(plan, n_threads, prefill_s, decode_s, _read_speed(model, n_threads))
+            results += _speeds(plan, n_threads, prefill_s, decode_s, _read_speed(model, n_threads), counts)
     finally:
         model.close()
     return Measurement(machine(), kernels, load_s, min(firsts), peak, tuple(results))
@@ -109,7 +115,7 @@ def measure(open_model: Callable[[int, int], TernaryModel], plan: Plan, cancel: 
 def _time_phases(model: TernaryModel, plan: Plan, cancel: CancelToken) -> tuple[float, float]:
     """Return the seconds of reading the prompt up to its first token, and of writing, each from plan.depth on."""
     ids = _ids(model, plan.n_prompt)
-    model.read(ids[:1], plan.depth, want_logits=True)  # the threads exist and the caches are warm
+    model.read_top(ids[:1], plan.depth, _QUERY)  # the threads exist and the caches are warm
     started = time.perf_counter()
     token = _read(model, ids, plan.depth, cancel)
     prefill_s = time.perf_counter() - started
@@ -121,13 +127,15 @@ def _time_phases(model: TernaryModel, plan: Plan, cancel: CancelToken) -> tuple[
 
 def _read(model: TernaryModel, ids: Sequence[TokenId], start: int, cancel: CancelToken) -> TokenId:
     """Read `ids` as the engine does, and return the likeliest next token."""
-    for at in range(0, len(ids), PREFILL_CHUNK):
+    last = (len(ids) - 1) // PREFILL_CHUNK * PREFILL_CHUNK
+    for at in range(0, last, PREFILL_CHUNK):
         if cancel.is_cancelled:
             raise Interrupted
-        chunk = ids[at : at + PREFILL_CHUNK]
-        logits = model.read(chunk, start + at, want_logits=at + len(chunk) == len(ids))
-    assert logits is not None
-    return TokenId(int(logits.argmax()))
+        model.read(ids[at : at + PREFILL_CHUNK], start + at, want_logits=False)
+    if cancel.is_cancelled:
+        raise Interrupted
+    top = model.read_top(ids[last:], start + last, _QUERY)
+    return TokenId(int(top.ids[top.logits.argmax()]))
 
 
 def _fill(model: TernaryModel, depth: int, cancel: CancelToken) -> None:
@@ -140,17 +148,25 @@ def _ids(model: TernaryModel, n: int) -> list[TokenId]:
     return [TokenId(int(number)) for number in drawn]
 
 
-def _speeds(plan: Plan, n_threads: int, prefill_s: float, decode_s: float, read: float) -> tuple[Speed, Speed]:
+def _speeds(
+    plan: Plan, n_threads: int, prefill_s: float, decode_s: float, read: float, counts: HeadCounts | None
+) -> tuple[Speed, Speed]:
+    whole = 0 if counts is None else counts.n_full
+    rows = 0.0 if counts is None else counts.n_rows / max(counts.n_queries, 1)
     return (
         Speed("prefill", n_threads, plan.n_prompt, plan.depth, plan.n_prompt / max(prefill_s, 1e-9), read),
-        Speed("decode", n_threads, plan.n_generate, plan.depth, plan.n_generate / max(decode_s, 1e-9), read),
+        Speed(
+            "decode", n_threads, plan.n_generate, plan.depth, plan.n_generate / max(decode_s, 1e-9), read, whole, rows
+        ),
     )
 
 
 def _read_speed(model: TernaryModel, n_threads: int) -> float:
-    """Read the model's own embedding where it is large enough, so that measuring costs no memory."""
-    embedding = model.weights.embedding
-    return sequential_read_gb_per_s(n_threads, embedding if embedding.nbytes >= _LEAST_READ_BYTES else None)
+    """Read the model's own head where it is large enough, so that measuring costs no memory."""
+    weights = model.weights
+    head = weights.screen.lines if weights.screen is not None else weights.head
+    is_large = head is not None and head.nbytes >= _LEAST_READ_BYTES
+    return sequential_read_gb_per_s(n_threads, head if is_large else None)
 
 
 def machine() -> str:

@@ -8,19 +8,22 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit, Interrupted
+from core.inference.assembly import LoadedWeights
 from core.inference.config import ModelConfig, TokenId, config_2b4t
 from core.inference.formats import gguf_path, model_name, read_config
 from core.inference.gguf import GgufFile
 from core.inference.gguf_model import gguf_config, load_gguf_weights
-from core.inference.weights import load_weights, memory_bytes, shape_for, synthetic_weights
-from cython_kernels import KVArrays, ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
+from core.inference.head import ExactHead, HeadCounts
+from core.inference.logits import HeadQuery, TopLogits
+from core.inference.weights import is_screened, load_weights, memory_bytes, shape_for, synthetic_weights
+from cython_kernels import HeadBounds, KVArrays, ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
 
 __all__ = [
     "Interrupted",
@@ -33,6 +36,8 @@ __all__ = [
     "settle_compute",
     "synthetic_model",
 ]
+
+Head = Literal["screened", "plain"]
 
 KERNELS_VARIABLE = "TERN_KERNELS"
 DEFAULT_CONTEXT = 4096
@@ -61,6 +66,26 @@ class LanguageModel(Protocol):
             Interrupted: interrupt() stopped it; the cache then holds nothing new.
         """
 
+    def read_top(self, ids: Sequence[TokenId], start: int, query: HeadQuery) -> TopLogits:
+        """Run `ids` and return at least the logits after the last id that `query` asks for; valid until the next call.
+
+        Raises:
+            AppError: MODEL_DAMAGED when the model's file can no longer be read.
+            Interrupted: as with read().
+        """
+
+    def all_logits(self) -> NDArray[np.float32]:
+        """Return all logits that the last read_top() chose from, float32 (vocab,): a view, valid until the next call.
+
+        Raises:
+            AppError: MODEL_DAMAGED when the model's file can no longer be read.
+            Interrupted: as with read().
+        """
+
+    @property
+    def n_full_heads(self) -> int:
+        """How often so far all logits had to be computed for one read_top() although the head is a screened one."""
+
     def interrupt(self) -> None:
         """Make a running read() raise Interrupted soon; callable from any thread."""
 
@@ -75,13 +100,19 @@ class TernaryModel:
     """A model on this CPU, with one KV cache. One owner, except for interrupt()."""
 
     def __init__(
-        self, name: str, config: ModelConfig, transformer: Transformer, arrays: tuple[ModelWeights, KVArrays]
+        self,
+        name: str,
+        config: ModelConfig,
+        transformer: Transformer,
+        arrays: tuple[LoadedWeights, KVArrays],
     ) -> None:
         self.name = name
         self.config = config
         self._transformer = transformer
-        self._arrays: tuple[ModelWeights, KVArrays] | None = arrays
-        self._logits = np.empty((1, config.vocab_size), np.float32)
+        self._arrays: tuple[LoadedWeights, KVArrays] | None = arrays
+        rows = arrays[0].head
+        self._head = None if rows is None else ExactHead(transformer, rows)
+        self._logits = np.empty((1, config.vocab_size if self._head is None else 0), np.float32)
 
     @property
     def vocab_size(self) -> int:
@@ -106,19 +137,52 @@ class TernaryModel:
     @property
     def weights(self) -> ModelWeights:
         """The packed weights, for measurements; not after close()."""
-        return self._open_arrays()[0]
+        return self._open_arrays()[0].weights
+
+    @property
+    def n_full_heads(self) -> int:
+        """How often all logits had to be computed although the head is screened."""
+        return 0 if self._head is None else self._head.counts.n_full
+
+    @property
+    def head_counts(self) -> HeadCounts | None:
+        """What the screened head did so far; None for a plain head."""
+        return None if self._head is None else self._head.counts
 
     def with_threads(self, n_threads: int) -> "TernaryModel":
         """Return a model over the same weights and the same cache; only one of the two may compute at a time."""
         weights, kv = self._open_arrays()
         shape = self._transformer.shape
-        transformer = Transformer(shape, weights, kv, n_threads=n_threads, kernels=self.kernels)
-        return TernaryModel(self.name, self.config, transformer, (weights, kv))
+        transformer = Transformer(shape, weights.weights, kv, n_threads=n_threads, kernels=self.kernels)
+        return TernaryModel(self.name, self.config, transformer, (weights.shared(), kv))
 
     def read(self, ids: Sequence[TokenId], start: int, *, want_logits: bool) -> NDArray[np.float32] | None:
         """Run `ids`; see LanguageModel.read."""
-        self._forward(ids, start, self._logits if want_logits else None)
-        return self._logits[0] if want_logits else None
+        if not want_logits:
+            self._forward(ids, start, None)
+            return None
+        if self._head is not None:
+            return self.read_top(ids, start, HeadQuery(0)).logits
+        self._forward(ids, start, self._logits)
+        return self._last_logits()
+
+    def read_top(self, ids: Sequence[TokenId], start: int, query: HeadQuery) -> TopLogits:
+        """Run `ids`; see LanguageModel.read_top."""
+        if self._head is None:
+            self._forward(ids, start, self._logits)
+            return TopLogits.of_all(self._logits[0])
+        self._forward(ids, start, None, hidden=self._head.hidden, bounds=None if query.wants_all else self._head.bounds)
+        return self._head.top(query) or TopLogits.of_all(self.all_logits())
+
+    def all_logits(self) -> NDArray[np.float32]:
+        """Return all logits of the last read_top(); see LanguageModel.all_logits."""
+        if self._head is not None:
+            self._logits = self._head.all_logits()
+        return self._last_logits()
+
+    def _last_logits(self) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._logits[0]
+        return logits
 
     def read_all(self, ids: Sequence[TokenId], start: int) -> NDArray[np.float32]:
         """Run `ids` and return float32 (n, vocab): row i holds the logits after ids[i].
@@ -126,6 +190,10 @@ class TernaryModel:
         Raises:
             Interrupted: interrupt() stopped it.
         """
+        if self._head is not None:
+            hidden = np.empty((len(ids), self.config.hidden_size), np.float32)
+            self._forward(ids, start, None, hidden=hidden)
+            return self._head.all_logits(hidden)
         logits = np.empty((len(ids), self.vocab_size), np.float32)
         self._forward(ids, start, logits)
         return logits
@@ -139,17 +207,33 @@ class TernaryModel:
         self._transformer.clear_interrupt()
 
     def close(self) -> None:
-        """Free the weights and end the threads; idempotent."""
+        """Free the weights, close their files and end the threads; idempotent."""
         self._transformer.close()
+        if self._arrays is not None:
+            self._arrays[0].close()
         self._arrays = None
 
-    def _open_arrays(self) -> tuple[ModelWeights, KVArrays]:
+    def _open_arrays(self) -> tuple[LoadedWeights, KVArrays]:
         if self._arrays is None:
             raise ValueError("the model is closed")
         return self._arrays
 
-    def _forward(self, ids: Sequence[TokenId], start: int, logits: NDArray[np.float32] | None) -> None:
-        if not self._transformer.forward(np.asarray(ids, np.int32), start, logits):
+    def _forward(
+        self,
+        ids: Sequence[TokenId],
+        start: int,
+        logits: NDArray[np.float32] | None,
+        *,
+        hidden: NDArray[np.float32] | None = None,
+        bounds: HeadBounds | None = None,
+    ) -> None:
+        rows = self._open_arrays()[0].embedding
+        embedded = None
+        if rows is not None:
+            embedded = np.empty((len(ids), self.config.hidden_size), np.uint16)
+            rows.read(np.asarray(ids, np.int64), embedded)
+        numbers = np.asarray(ids, np.int32)
+        if not self._transformer.forward(numbers, start, logits, embedded=embedded, hidden=hidden, bounds=bounds):
             raise Interrupted
 
 
@@ -159,6 +243,7 @@ def load_model(
     context_length: int | None = None,
     n_threads: int | None = None,
     kernels: str | None = None,
+    head: Head | None = None,
     cancel: CancelToken,
     emit: Emit,
 ) -> TernaryModel:
@@ -169,6 +254,8 @@ def load_model(
         context_length: clamped to the model's; None for the model's, at most 4096.
         n_threads: None for default_threads().
         kernels: None for TERN_KERNELS, and without that the best set of this CPU.
+        head: "screened" keeps the bfloat16 rows in the file, "plain" in memory, for the same logits; None for what its
+            size asks for.
         cancel: looked at all along.
         emit: gets LoadProgress.
 
@@ -179,10 +266,10 @@ def load_model(
     config = read_config(path)
     shape = shape_for(config, context_length or DEFAULT_CONTEXT)
 
-    def weights() -> ModelWeights:
-        return _read_weights(path, config, shape, cancel, emit)
+    def weights(screen_with: str | None) -> LoadedWeights:
+        return _read_weights(path, config, shape, screen_with, cancel, emit)
 
-    return _assemble(model_name(path), config, shape, weights, n_threads, kernels)
+    return _assemble(model_name(path), config, shape, weights, n_threads, kernels, head)
 
 
 def synthetic_model(
@@ -192,6 +279,7 @@ def synthetic_model(
     kernels: str | None,
     seed: int = 0,
     config: ModelConfig | None = None,
+    head: Head | None = None,
 ) -> TernaryModel:
     """Return a model of the exact 2B4T shapes, or those of `config`, with seeded random weights.
 
@@ -200,9 +288,11 @@ def synthetic_model(
     """
     config = config or config_2b4t()
     shape = shape_for(config, context_length)
-    return _assemble(
-        "synthetic-2b4t", config, shape, lambda: synthetic_weights(config, shape, seed), n_threads, kernels
-    )
+
+    def weights(screen_with: str | None) -> LoadedWeights:
+        return synthetic_weights(config, shape, seed, screen_with=screen_with)
+
+    return _assemble("synthetic-2b4t", config, shape, weights, n_threads, kernels, head)
 
 
 def available_kernels() -> tuple[str, ...]:
@@ -255,33 +345,40 @@ def score_ids(model: TernaryModel, ids: Sequence[TokenId], chunk: int | None) ->
     return logits
 
 
-def _read_weights(path: Path, config: ModelConfig, shape: Shape, cancel: CancelToken, emit: Emit) -> ModelWeights:
+def _read_weights(
+    path: Path, config: ModelConfig, shape: Shape, screen_with: str | None, cancel: CancelToken, emit: Emit
+) -> LoadedWeights:
     gguf = gguf_path(path)
     if gguf is None:
-        return load_weights(path, config, shape, cancel, emit)
+        return load_weights(path, config, shape, cancel, emit, screen_with=screen_with)
     with GgufFile(gguf) as file:
         if gguf_config(file) != config:
             raise file.damaged(gguf.name, "changed while it was read")
-        return load_gguf_weights(file, config, shape, cancel, emit)
+        return load_gguf_weights(file, config, shape, cancel, emit, screen_with=screen_with)
 
 
 def _assemble(
     name: str,
     config: ModelConfig,
     shape: Shape,
-    weights: Callable[[], ModelWeights],
+    weights: Callable[[str | None], LoadedWeights],
     n_threads: int | None,
     kernels: str | None,
+    head: Head | None,
 ) -> TernaryModel:
     threads, chosen = settle_compute(n_threads, kernels)  # first: a wrong setting must not cost the time of a load
+    screened = is_screened(config) if head is None else head == "screened"
+    loaded: LoadedWeights | None = None
     try:
-        arrays = (weights(), new_kv(shape))
-        transformer = Transformer(shape, *arrays, n_threads=threads, kernels=chosen)
-        return TernaryModel(name, config, transformer, arrays)
-    except MemoryError as exc:
-        raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape)) from exc
-    except OSError as exc:
-        if exc.errno != errno.ENOMEM:  # how mmap says it
+        loaded = weights(chosen if screened else None)
+        kv = new_kv(shape)
+        transformer = Transformer(shape, loaded.weights, kv, n_threads=threads, kernels=chosen)
+        return TernaryModel(name, config, transformer, (loaded, kv))
+    except BaseException as exc:
+        if loaded is not None:
+            loaded.close()
+        is_memory = isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOMEM)  # mmap
+        if not is_memory:
             raise
         raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape)) from exc
 

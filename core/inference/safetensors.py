@@ -5,7 +5,6 @@ which tensors a model needs. Files are read, never mapped, so a file that shrink
 """
 
 import io
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
 from core.inference.config import parse_json_object, read_json_object
+from core.inference.rows import FileRows
+from core.inference.weight_file import FileStamp, WeightFile, stamp_of
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -49,15 +50,6 @@ class TensorInfo:
     n_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    """What tells that a file is still the one whose header was checked."""
-
-    n_bytes: int
-    modified_ns: int
-    inode: int
-
-
 class TensorFiles:
     """The tensors of a model directory, in one file or in shards; one descriptor is open at a time."""
 
@@ -69,7 +61,7 @@ class TensorFiles:
         """
         self.directory = directory
         self.tensors: dict[str, TensorInfo] = {}
-        self._stamps: dict[str, _Stamp] = {}
+        self._stamps: dict[str, FileStamp] = {}
         self._open_name = ""
         self._open_file: io.FileIO | None = None
         try:
@@ -122,6 +114,18 @@ class TensorFiles:
         except OSError as exc:
             raise self._damaged(info.file, exc.strerror or type(exc).__name__) from exc
 
+    def open_rows(self, info: TensorInfo) -> FileRows:
+        """Return the rows of a bfloat16 matrix, over a descriptor of their own that outlives this object.
+
+        Raises:
+            AppError: MODEL_DAMAGED when the file is not the one whose header was checked.
+        """
+        file = WeightFile(self.directory / info.file)
+        if file.stamp != self._stamps[info.file]:
+            file.close()
+            raise self._damaged(info.file, "changed while it was read")
+        return FileRows(file, info.name, info.start, info.shape[0], info.n_bytes // info.shape[0])
+
     def close(self) -> None:
         """Close the descriptor; idempotent."""
         if self._open_file is not None:
@@ -142,7 +146,7 @@ class TensorFiles:
         if self._open_file is None or self._open_name != name:
             self.close()
             self._open_file, self._open_name = io.FileIO(self.directory / name), name
-        if _stamp(self._open_file) != self._stamps[name]:
+        if stamp_of(self._open_file) != self._stamps[name]:
             raise self._damaged(name, "changed while it was read")
         return self._open_file
 
@@ -153,7 +157,7 @@ class TensorFiles:
                 raise AppError(ErrorCode.MODEL_INCOMPLETE, path=self.directory, missing=name)
             self.close()
             self._open_file, self._open_name = io.FileIO(path), name
-            self._stamps[name] = _stamp(self._open_file)
+            self._stamps[name] = stamp_of(self._open_file)
             self._read_header(name, self._open_file)
         except OSError as exc:
             raise self._damaged(name, exc.strerror or type(exc).__name__) from exc
@@ -210,11 +214,6 @@ class TensorFiles:
         missing = sorted(weight_map.keys() - self.tensors.keys())
         if missing:
             raise AppError(ErrorCode.MODEL_INCOMPLETE, path=self.directory, missing=missing[0])
-
-
-def _stamp(file: io.FileIO) -> _Stamp:
-    stat = os.fstat(file.fileno())
-    return _Stamp(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
 def _read_exactly(file: io.FileIO, n_bytes: int) -> bytes:

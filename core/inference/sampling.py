@@ -7,7 +7,7 @@ token.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
 from core.inference.config import TokenId
-
-Sampler = Callable[[NDArray[np.float32], Sequence[TokenId]], TokenId]
-"""sampler(logits float32 (vocab,), ids generated so far) -> next id; reads the logits, never writes to them."""
+from core.inference.logits import HeadQuery, TopLogits
 
 MAX_SEED: Final = 2**63 - 1  # fits an SQLite INTEGER
 MAX_STOPS: Final = 16
 MAX_STOP_CHARS: Final = 256
 _FIRST_GUESS: Final = 1024  # candidates ranked at first when no top-k limits them
+_MOST_ASKED: Final = 1024  # best logits that are asked of the head by number; for more it gives all
+_GUESSED: Final = 256  # best logits asked for where top-p alone ends them
+_ROUNDING: Final = 1e-9  # far above what float64 loses in a sum over a vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,8 @@ class SamplingParams:
 
 
 def penalize_repeats(logits: NDArray[np.float32], recent_ids: Sequence[TokenId], penalty: float) -> NDArray[np.float32]:
-    """A copy in which each id of `recent_ids` is less likely: positive logits divided, others multiplied by `penalty`.
-
-    Keskar et al., 2019, CTRL, section 4.1, in the sign-aware form of transformers.
-    """
-    ids = np.unique(np.asarray(recent_ids, dtype=np.int64))
-    penalized = logits.copy()
-    seen = penalized[ids]
-    penalized[ids] = np.where(seen > 0, seen / np.float32(penalty), seen * np.float32(penalty))
-    return penalized
+    """A copy in which each id of `recent_ids` is less likely; see logits.penalized."""
+    return TopLogits.of_all(logits).penalized(recent_ids, penalty)
 
 
 def most_likely(logits: NDArray[np.float32]) -> TokenId:
@@ -113,22 +107,90 @@ def pick(weights: NDArray[np.float64], point: float) -> int:
     return min(int(np.searchsorted(np.cumsum(weights), point, side="right")), len(weights) - 1)
 
 
-def make_sampler(params: SamplingParams, seed: int) -> Sampler:
-    """One sampler for one answer: it owns the random numbers that follow from `seed`."""
-    random_words = np.random.PCG64(seed)
+class Sampler:
+    """Draws the tokens of one answer: owns the random numbers that follow from its seed."""
 
-    def sample(logits: NDArray[np.float32], generated_ids: Sequence[TokenId]) -> TokenId:
-        recent = generated_ids[-params.repeat_window :] if params.repeat_window else ()
-        if params.repeat_penalty != 1.0 and recent:
-            logits = penalize_repeats(logits, recent, params.repeat_penalty)
+    def __init__(self, params: SamplingParams, seed: int) -> None:
+        self._params = params
+        self._random_words = np.random.PCG64(seed)
+        self._share: float | None = None  # drawn for the next token already
+
+    def __call__(self, logits: NDArray[np.float32], generated_ids: Sequence[TokenId]) -> TokenId:
+        """The next id from all logits, float32 (vocab,), which are never written to."""
+        token_id = self.choose(TopLogits.of_all(logits), generated_ids)
+        assert token_id is not None
+        return token_id
+
+    def query(self, generated_ids: Sequence[TokenId]) -> HeadQuery:
+        """What of the next logits can matter, given the ids generated so far."""
+        params, recent = self._params, self._recent(generated_ids)
         if params.temperature == 0.0:
-            return most_likely(logits)
-        # 53 bits as a float in [0, 1): the raw words are the part of NumPy's generators that never changes.
-        share = (int(random_words.random_raw()) >> 11) * 2.0**-53
-        ids, weights, total = _candidates(logits, params, share)
-        return TokenId(int(ids[pick(weights, share * total)]))
+            return HeadQuery(1, recent_ids=recent, penalty=params.repeat_penalty)
+        if 0 < params.top_k <= _MOST_ASKED:
+            return HeadQuery(params.top_k, recent_ids=recent, penalty=params.repeat_penalty)
+        if params.top_k:
+            return HeadQuery(0)
+        # A thousandth more than exact arithmetic would need.
+        gap = math.inf if params.min_p == 0.0 else -params.temperature * math.log(params.min_p) * 1.001 + 1e-3
+        n_best = _GUESSED if params.min_p == 0.0 else 0
+        needs_sum = params.top_p < 1.0 or params.min_p == 0.0
+        return HeadQuery(n_best, gap, params.temperature if needs_sum else None, recent, params.repeat_penalty)
 
-    return sample
+    def choose(self, top: TopLogits, generated_ids: Sequence[TokenId]) -> TokenId | None:
+        """The next id from what a query gave: the very one that all logits would give.
+
+        None when that cannot be told from them; ask again with all logits, for the same random number.
+        """
+        params, recent = self._params, self._recent(generated_ids)
+        has_penalty = params.repeat_penalty != 1.0 and len(recent) > 0
+        logits = top.penalized(recent, params.repeat_penalty) if has_penalty else top.logits
+        if params.temperature == 0.0:
+            return TokenId(int(top.ids[most_likely(logits)]))
+        if self._share is None:
+            # 53 bits as a float in [0, 1): the raw words are the part of NumPy's generators that never changes.
+            self._share = (int(self._random_words.random_raw()) >> 11) * 2.0**-53
+        if top.is_all or params.top_k:
+            places, weights, total = _candidates(logits, params, self._share)
+            place = int(places[pick(weights, self._share * total)])
+        else:
+            found = _place_in_part(logits, params, self._share, top)
+            if found is None:
+                return None
+            place = found
+        self._share = None
+        return TokenId(int(top.ids[place]))
+
+    def _recent(self, generated_ids: Sequence[TokenId]) -> Sequence[TokenId]:
+        window = self._params.repeat_window
+        return generated_ids[-window:] if window else ()
+
+
+def make_sampler(params: SamplingParams, seed: int) -> Sampler:
+    """One sampler for one answer."""
+    return Sampler(params, seed)
+
+
+def _place_in_part(logits: NDArray[np.float32], params: SamplingParams, share: float, top: TopLogits) -> int | None:
+    """Where in `logits`, the best ones without a top-k, the token of `share` is; None when the rest might decide it.
+
+    The sum over all logits is known to lie between two numbers, and both how many tokens are kept and which of them is
+    picked only grow with it. So where both ends say the same, the true sum says it too.
+    """
+    order = rank(logits, len(logits))
+    weights = weights_of(logits[order], params.temperature)
+    sums, listed = np.cumsum(weights), float(weights.sum())
+    totals = ((listed + top.low) * (1 - _ROUNDING), (listed + top.high) * (1 + _ROUNDING))
+    if params.top_p >= 1.0 and params.min_p == 0.0:
+        places = {pick(weights, share * total) for total in totals}
+        return int(order[places.pop()]) if len(places) == 1 and share * totals[1] < sums[-1] else None
+    if params.min_p == 0.0 and params.top_p * totals[1] > sums[-1]:
+        return None
+    n_likely = count_min_p(weights, params.min_p)
+    n_kept = {min(count_top_p(weights, params.top_p, total), n_likely) for total in totals}
+    if len(n_kept) > 1:
+        return None
+    weights = weights[: n_kept.pop()]
+    return int(order[pick(weights, share * float(weights.sum()))])
 
 
 def next_token_probabilities(

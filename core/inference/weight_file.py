@@ -7,7 +7,7 @@ and never a crash, and nothing is allocated here that the caller did not size ag
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ SLICE_BYTES = 4 << 20  # read at once; between slices the reader is asked to go 
 
 
 @dataclass(frozen=True, slots=True)
-class _Stamp:
+class FileStamp:
     """What tells that a file is still the one whose header was checked."""
 
     n_bytes: int
@@ -47,12 +47,17 @@ class WeightFile:
             raise AppError(ErrorCode.MODEL_NOT_FOUND, path=path) from exc
         except OSError as exc:
             raise self.damaged(path.name, exc.strerror or type(exc).__name__) from exc
-        self._stamp = _stamp(self._file)
+        self._stamp = stamp_of(self._file)
 
     @property
     def n_bytes(self) -> int:
         """Length of the file when it was opened."""
         return self._stamp.n_bytes
+
+    @property
+    def stamp(self) -> FileStamp:
+        """What the file was when it was opened."""
+        return self._stamp
 
     def damaged(self, part: str, reason: str) -> AppError:
         """Return the error that names this file, a part of it and what is wrong there."""
@@ -101,6 +106,30 @@ class WeightFile:
         except OSError as exc:
             raise self.damaged(part, exc.strerror or type(exc).__name__) from exc
 
+    def read_pieces(self, pieces: Sequence[tuple[int, int, int]], target: NDArray[np.uint8], part: str) -> None:
+        """Fill target[begin:end] with the bytes from `start` on, for each (start, begin, end); all lie in the file.
+
+        Raises:
+            AppError: MODEL_DAMAGED when the file has changed, ends early or cannot be read.
+        """
+        view = memoryview(target)  # type: ignore[arg-type]
+        try:
+            self._check_same()
+            for start, begin, end in pieces:
+                while begin < end:
+                    n_read = self._read_at(start, view[begin:end])
+                    if not n_read:
+                        raise self.damaged(part, "the file ends inside it")
+                    start, begin = start + n_read, begin + n_read
+        except (OSError, ValueError) as exc:  # ValueError: the descriptor is closed
+            raise self.damaged(part, str(getattr(exc, "strerror", None) or exc)) from exc
+
+    def _read_at(self, start: int, view: memoryview) -> int:
+        if hasattr(os, "preadv"):  # not on Windows
+            return os.preadv(self._file.fileno(), [view], start)
+        self._file.seek(start)
+        return self._file.readinto(view) or 0
+
     def close(self) -> None:
         """Close the descriptor; idempotent."""
         self._file.close()
@@ -112,10 +141,11 @@ class WeightFile:
         self.close()
 
     def _check_same(self) -> None:
-        if _stamp(self._file) != self._stamp:
+        if stamp_of(self._file) != self._stamp:
             raise self.damaged(self.path.name, "changed while it was read")
 
 
-def _stamp(file: io.FileIO) -> _Stamp:
+def stamp_of(file: io.FileIO) -> FileStamp:
+    """Return the stamp of an open file."""
     status = os.fstat(file.fileno())
-    return _Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+    return FileStamp(status.st_size, status.st_mtime_ns, status.st_ino)

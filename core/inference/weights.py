@@ -4,6 +4,9 @@ Knows the names of the tensors and their packed form (two bits a weight, four pl
 container's bytes (safetensors.py) nor what is computed with the weights.
 """
 
+import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite, prod
 from pathlib import Path
@@ -13,20 +16,26 @@ from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit, Interrupted
-from core.inference.assembly import CHUNK_VALUES, LoadMeter, assemble, chunks, rope_tables
+from core.inference.assembly import CHUNK_VALUES, LoadedWeights, LoadMeter, TakeRows, assemble, chunks, rope_tables
 from core.inference.config import ModelConfig
+from core.inference.rows import FileRows, MemoryRows, RowSource
 from core.inference.safetensors import TensorFiles
+from core.inference.weight_file import WeightFile
 from cython_kernels import (
     BLOCK_ROWS,
     KV_BLOCK,
     LayerWeights,
     ModelWeights,
+    ScreenedHead,
     Shape,
     TernaryMatrix,
     aligned_zeros,
+    new_screen,
     new_ternary,
+    screen_rows,
 )
 
+SCREENED_FROM_BYTES = 32 << 20  # of the head in bfloat16
 QUANTIZE_FLOOR = 1e-5  # AutoBitLinear's WeightQuant clamps mean|W| to it
 
 __all__ = [
@@ -35,6 +44,7 @@ __all__ = [
     "TensorSpec",
     "check_tensors",
     "expected_tensors",
+    "is_screened",
     "linear_shapes",
     "load_weights",
     "memory_bytes",
@@ -78,9 +88,15 @@ def shape_for(config: ModelConfig, context_length: int) -> Shape:
 def memory_bytes(config: ModelConfig, shape: Shape) -> int:
     """Return about how much memory the packed weights and a full KV cache take."""
     ternary = sum(rows * cols // 4 for rows, cols in linear_shapes(config).values()) * shape.n_layers
-    dense = (1 if config.tie_word_embeddings else 2) * shape.vocab * shape.hidden * 2
+    n_dense = shape.vocab * shape.hidden
+    dense = n_dense if is_screened(config) else (1 if config.tie_word_embeddings else 2) * n_dense * 2
     kv = shape.n_layers * 2 * shape.n_kv_heads * shape.head_dim * shape.max_context * 4
     return ternary + dense + kv
+
+
+def is_screened(config: ModelConfig) -> bool:
+    """Tell whether a head of this size is screened in eight bits; a small one is read faster as it is, from a cache."""
+    return config.vocab_size * config.hidden_size * 2 >= SCREENED_FROM_BYTES
 
 
 def linear_shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
@@ -144,8 +160,16 @@ def check_tensors(files: TensorFiles, config: ModelConfig) -> None:
             raise AppError(ErrorCode.MODEL_UNSUPPORTED, path=files.directory, reason=f"unknown tensor {name}")
 
 
-def load_weights(directory: Path, config: ModelConfig, shape: Shape, cancel: CancelToken, emit: Emit) -> ModelWeights:
-    """Read, check and pack the weights; emits LoadProgress.
+def load_weights(
+    directory: Path,
+    config: ModelConfig,
+    shape: Shape,
+    cancel: CancelToken,
+    emit: Emit,
+    *,
+    screen_with: str | None = None,
+) -> LoadedWeights:
+    """Read, check and pack the weights; emits LoadProgress. See assemble for `screen_with`.
 
     Raises:
         AppError: MODEL_INCOMPLETE, MODEL_DAMAGED, MODEL_UNSUPPORTED.
@@ -153,7 +177,7 @@ def load_weights(directory: Path, config: ModelConfig, shape: Shape, cancel: Can
     """
     with TensorFiles(directory) as files:
         check_tensors(files, config)
-        return assemble(TensorReader(files, config, cancel, emit), config, shape)
+        return assemble(TensorReader(files, config, cancel, emit), config, shape, screen_with)
 
 
 class TensorReader:
@@ -229,12 +253,23 @@ class TensorReader:
 
     def check_bits(self, name: str) -> None:
         """Read a large bfloat16 tensor, keeping nothing, and refuse NaN and infinity."""
+        self.each_rows(name, lambda first, rows: None)
+
+    def each_rows(self, name: str, take: TakeRows) -> None:
+        """Give a large bfloat16 tensor in order, some rows at a time; finite. See WeightSource.each_rows."""
         info = self._files.tensors[name]
-        bits = np.empty(CHUNK_VALUES, np.uint16)
-        for at in chunks(prod(info.shape)):
-            part = bits[: at.stop - at.start]
-            self._files.read_into(info, part, self._meter.on_slice, offset=2 * at.start)
+        n_rows, cols = info.shape
+        step = max(CHUNK_VALUES // cols, 1)
+        bits = np.empty((step, cols), np.uint16)
+        for first in range(0, n_rows, step):
+            part = bits[: min(step, n_rows - first)]
+            self._files.read_into(info, part, self._meter.on_slice, offset=2 * cols * first)
             self._check_finite(name, part)
+            take(first, part)
+
+    def open_rows(self, name: str) -> RowSource:
+        """Return the rows of a large bfloat16 tensor; see WeightSource.open_rows."""
+        return self._files.open_rows(self._files.tensors[name])
 
     def ternary(self, name: str) -> tuple[NDArray[np.uint8], float]:
         """Return codes and factor of a projection; see WeightSource.ternary."""
@@ -251,18 +286,60 @@ class TensorReader:
         return AppError(ErrorCode.MODEL_DAMAGED, path=self._files.directory, part=part, reason=reason)
 
 
-def synthetic_weights(config: ModelConfig, shape: Shape, seed: int) -> ModelWeights:
+def synthetic_weights(config: ModelConfig, shape: Shape, seed: int, *, screen_with: str | None = None) -> LoadedWeights:
     """Return seeded random weights, drawn in the packed form; norms are ones and scales keep values near one.
+
+    Where the head is screened (see assemble), the embedding, which is the head as well, goes to a temporary file that
+    takes the place of a model's; without room for it, it stays in memory.
 
     Raises:
         ValueError: a matrix has rows that are no multiple of 64.
     """
     random = np.random.Generator(np.random.SFC64(seed))
-    embedding = _random_bits(random, (config.vocab_size, config.hidden_size))
-    head = embedding if config.tie_word_embeddings else _random_bits(random, embedding.shape)
-    layers = tuple(_random_layer(random, config, shape) for _ in range(shape.n_layers))
+    size = (config.vocab_size, config.hidden_size)
+    norm = np.ones(shape.hidden, np.float32)
     cos, sin = rope_tables(config.rope_theta, shape.head_dim, shape.max_context)
-    return ModelWeights(embedding, head, np.ones(shape.hidden, np.float32), layers, cos, sin)
+    if screen_with is None:
+        embedding: NDArray[np.uint16] = aligned_zeros(size, np.uint16)  # type: ignore[assignment]
+        _random_rows(random, embedding)
+        layers = tuple(_random_layer(random, config, shape) for _ in range(shape.n_layers))
+        return LoadedWeights(ModelWeights(embedding, embedding, norm, layers, cos, sin))
+    screen = new_screen(*size)
+    rows = _random_file(random, size, screen, screen_with)
+    layers = tuple(_random_layer(random, config, shape) for _ in range(shape.n_layers))
+    return LoadedWeights(ModelWeights(None, None, norm, layers, cos, sin, screen), rows, rows)
+
+
+def _random_file(random: np.random.Generator, size: tuple[int, int], screen: ScreenedHead, kernels: str) -> RowSource:
+    n_rows, cols = size
+    step = max(CHUNK_VALUES // cols, 1)
+    part = np.empty((step, cols), np.uint16)
+    kept: list[NDArray[np.uint16]] = []
+    descriptor, name = tempfile.mkstemp(prefix="tern-synthetic-")
+    path = Path(name)
+    with os.fdopen(descriptor, "wb") as file:
+        for first in range(0, n_rows, step):
+            rows = part[: min(step, n_rows - first)]
+            _random_rows(random, rows)
+            screen_rows(screen, first, rows, kernels)
+            try:
+                if kept:
+                    raise OSError
+                file.write(rows.data)
+                file.flush()
+            except OSError:
+                if not kept and first:
+                    kept.append(np.fromfile(path, np.uint16, first * cols).reshape(first, cols))
+                kept.append(rows.copy())
+    try:
+        return MemoryRows(np.concatenate(kept), "synthetic") if kept else _unnamed(path, n_rows, 2 * cols)
+    finally:
+        with suppress(OSError):  # Windows keeps an open file's name; the system's clean-up of temporary files takes it
+            path.unlink()
+
+
+def _unnamed(path: Path, n_rows: int, row_bytes: int) -> FileRows:
+    return FileRows(WeightFile(path), "embedding", 0, n_rows, row_bytes)
 
 
 def _random_layer(random: np.random.Generator, config: ModelConfig, shape: Shape) -> LayerWeights:
@@ -294,14 +371,14 @@ def _random_ternary(random: np.random.Generator, rows: int, cols: int) -> Ternar
     return matrix
 
 
-def _random_bits(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.uint16]:
-    """Return random bfloat16 values of magnitude 2^-7 to 2^-5, as bits."""
-    bits: NDArray[np.uint16] = aligned_zeros(shape, np.uint16)  # type: ignore[assignment]
-    flat = bits.reshape(-1)
-    for at in chunks(len(flat)):
-        drawn = np.frombuffer(random.bytes(2 * (at.stop - at.start)), np.uint16)
-        np.bitwise_or(drawn & 0x80FF, 0x3C00, out=flat[at])
-    return bits
+def _random_rows(random: np.random.Generator, bits: NDArray[np.uint16]) -> None:
+    """Fill `bits`, bfloat16, with random values of magnitude 2^-7 to 2^-5, the same in whatever pieces it is done."""
+    n_rows, cols = bits.shape
+    step = max(CHUNK_VALUES // cols, 1)
+    for first in range(0, n_rows, step):
+        part = bits[first : first + step]
+        drawn = np.frombuffer(random.bytes(2 * part.size), np.uint16).reshape(part.shape)
+        np.bitwise_or(drawn & 0x80FF, 0x3C00, out=part)
 
 
 def round_to_bf16(value: np.float32) -> np.float32:

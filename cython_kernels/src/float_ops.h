@@ -269,6 +269,8 @@ static uint64_t read_all_(const uint8_t *bytes, size_t n) {
     return bits_sum(s0) + bits_sum(s1) + bits_sum(s2) + bits_sum(s3);
 }
 
+#include "screen_ops.h"
+
 #define TERN_KERNEL_TABLE(set)                                                                                       \
     const tern_kernels tern_kernels_##set = {                                                                        \
         .name = #set,                                                                                                \
@@ -281,6 +283,9 @@ static uint64_t read_all_(const uint8_t *bytes, size_t n) {
         .add_group = add_group_,                                                                                     \
         .gate_values = gate_values_,                                                                                 \
         .head_rows = head_rows_,                                                                                     \
+        .screen_row = screen_row_,                                                                                   \
+        .screen_sums = screen_sums_,                                                                                 \
+        .screen_bounds = screen_bounds_,                                                                             \
         .rope = rope_,                                                                                               \
         .attend = attend_,                                                                                           \
         .read_all = read_all_,                                                                                       \

@@ -13,8 +13,7 @@
 #include "phases.h"
 
 enum {
-    MAX_BATCH = 64, /* tokens that one step carries: their activations stay in the second-level cache */
-    HEAD_ROWS = 64  /* rows of the head that stay in the cache while all tokens use them */
+    MAX_BATCH = 64 /* tokens that one step carries: their activations stay in the second-level cache */
 };
 
 /* The phases of a layer; in all: PHASE_EMBED, those of each layer, the final norm, the head. */
@@ -43,9 +42,9 @@ struct tern_step {
 
     /* the current batch */
     const int32_t *ids;
+    const uint16_t *embedded;
     int n, start;
-    float *logits;
-    int n_logits;
+    tern_output output;
 
     /* scratch */
     int q_rows, kv_rows, qkv_rows, attention_width, widest;
@@ -59,6 +58,8 @@ struct tern_step {
     int32_t q8_sum[MAX_BATCH];
     int32_t *group_sums; /* [MAX_BATCH][group_sums_of_token], where the matrix that reads q8 has groups of columns */
     size_t group_sums_of_token;
+    char *planes;    /* [MAX_BATCH][tern_screen_bytes], hidden states for the screened head */
+    tern_screened screened[MAX_BATCH];
     float *scores; /* [n_threads][queries of a KV head][max_context] */
     size_t scores_of_thread;
 };
@@ -83,6 +84,7 @@ static int allocate_(tern_step *step) {
     step->group_sums_of_token = (size_t)(step->widest / TERN_FEWEST_GROUP_COLS + 1);
     size_t group_sums = carve_(&used, MAX_BATCH * step->group_sums_of_token * sizeof(int32_t));
     size_t scores = carve_(&used, n_threads * step->scores_of_thread * sizeof(float));
+    size_t planes = carve_(&used, s->screen.lines ? MAX_BATCH * tern_screen_bytes(s->hidden) : 0);
     step->memory = malloc(used + TERN_ALIGNMENT);
     if (!step->memory) return 0;
     char *base = step->memory + (TERN_ALIGNMENT - (uintptr_t)step->memory % TERN_ALIGNMENT);
@@ -94,6 +96,7 @@ static int allocate_(tern_step *step) {
     step->q8 = (int8_t *)(base + q8);
     step->group_sums = (int32_t *)(base + group_sums);
     step->scores = (float *)(base + scores);
+    step->planes = base + planes;
     return 1;
 }
 
@@ -132,7 +135,8 @@ void tern_step_interrupt(tern_step *step, int on) { tern_store(&step->interrupt,
 
 static void embed_(tern_step *step, int token) {
     size_t hidden = (size_t)step->s.hidden;
-    const uint16_t *row = step->s.embedding + (size_t)step->ids[token] * hidden;
+    const uint16_t *row = step->embedded ? step->embedded + (size_t)token * hidden
+                                         : step->s.embedding + (size_t)step->ids[token] * hidden;
     float *x = step->x + (size_t)token * hidden;
     for (size_t i = 0; i < hidden; i++) {
         uint32_t bits = (uint32_t)row[i] << 16;
@@ -311,26 +315,47 @@ static void attend_items_(tern_step *step, int layer, range items, int thread) {
     }
 }
 
-/* One item is HEAD_ROWS rows of the vocabulary; the logits are those of the last n_logits tokens. */
+static int n_tiles_(const tern_step *step) { return (step->s.vocab + TERN_HEAD_TILE - 1) / TERN_HEAD_TILE; }
+
+/* The bounds of the t-th of some tokens. */
+static tern_bounds bounds_at_(const tern_step *step, tern_bounds b, int t) {
+    size_t tiles = (size_t)t * (size_t)n_tiles_(step), rows = tiles * TERN_HEAD_TILE;
+    return (tern_bounds){b.lower + rows, b.upper + rows, b.tile_lower + tiles, b.tile_upper + tiles};
+}
+
+/* One item is a tile of rows of the vocabulary, for the last output.n tokens. */
 static void head_items_(tern_step *step, range items) {
     const tern_shape *s = &step->s;
+    const tern_output *to = &step->output;
     size_t hidden = (size_t)s->hidden;
     for (int item = items.from; item < items.to; item++) {
-        int row = item * HEAD_ROWS;
-        size_t n_rows = (size_t)(s->vocab - row < HEAD_ROWS ? s->vocab - row : HEAD_ROWS);
-        for (int t = 0; t < step->n_logits; t++) {
-            step->k->head_rows(s->head + (size_t)row * hidden, n_rows, hidden, step->normed + (size_t)t * hidden,
-                               step->logits + (size_t)t * (size_t)s->vocab + row);
+        int row = item * TERN_HEAD_TILE;
+        size_t n_rows = (size_t)(s->vocab - row < TERN_HEAD_TILE ? s->vocab - row : TERN_HEAD_TILE);
+        for (int t = 0; t < to->n; t++) {
+            if (to->logits) {
+                step->k->head_rows(s->head + (size_t)row * hidden, n_rows, hidden, step->normed + (size_t)t * hidden,
+                                   to->logits + (size_t)t * (size_t)s->vocab + row);
+            }
+            if (to->bounds.lower) {
+                tern_screen_tile(step->k, &s->screen, s->vocab, s->hidden, item, &step->screened[t],
+                                 bounds_at_(step, to->bounds, t));
+            }
         }
     }
 }
 
 static void final_norm_(tern_step *step, range items) {
     size_t hidden = (size_t)step->s.hidden;
-    const float *first = step->x + (size_t)(step->n - step->n_logits) * hidden;
+    const tern_output *to = &step->output;
+    const float *first = step->x + (size_t)(step->n - to->n) * hidden;
     for (int t = items.from; t < items.to; t++) {
-        step->k->rms_norm(first + (size_t)t * hidden, step->s.final_norm, hidden, step->s.rms_eps,
-                          step->normed + (size_t)t * hidden);
+        float *normed = step->normed + (size_t)t * hidden;
+        step->k->rms_norm(first + (size_t)t * hidden, step->s.final_norm, hidden, step->s.rms_eps, normed);
+        if (to->hidden) memcpy(to->hidden + (size_t)t * hidden, normed, hidden * sizeof *normed);
+        if (to->bounds.lower) {
+            char *planes = step->planes + (size_t)t * tern_screen_bytes(step->s.hidden);
+            tern_screen_state(normed, step->s.hidden, planes, &step->screened[t]);
+        }
     }
 }
 
@@ -390,23 +415,39 @@ static void plan_(tern_step *step) {
         tern_phases_set(step->phases, phase + PHASE_GATE_UP, layer->gate_up.n_blocks / 2, fewer);
         tern_phases_set(step->phases, phase + PHASE_DOWN, layer->down.n_blocks, fewer);
     }
-    tern_phases_set(step->phases, phase, step->n_logits, 1);
-    int n_tiles = (s->vocab + HEAD_ROWS - 1) / HEAD_ROWS;
-    tern_phases_set(step->phases, phase + 1, step->n_logits > 0 ? n_tiles : 0, 1);
+    tern_phases_set(step->phases, phase, step->output.n, 1);
+    int has_head = step->output.n > 0 && (step->output.logits || step->output.bounds.lower);
+    tern_phases_set(step->phases, phase + 1, has_head ? n_tiles_(step) : 0, step->output.logits ? 1 : fewer);
 }
 
-int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, float *logits, int n_logits) {
+/* The part of an output that belongs to the n tokens from `done` on. */
+static tern_output output_at_(const tern_step *step, const tern_output *all, int done, int n) {
+    tern_output part = *all;
+    part.n = n;
+    if (all->logits) part.logits += (size_t)done * (size_t)step->s.vocab;
+    if (all->hidden) part.hidden += (size_t)done * (size_t)step->s.hidden;
+    if (all->bounds.lower) part.bounds = bounds_at_(step, all->bounds, done);
+    return part;
+}
+
+int tern_step_forward(tern_step *step, const int32_t *ids, const uint16_t *embedded, int n, int start,
+                      const tern_output *output) {
     for (int done = 0; done < n; done += step->n) {
-        int is_last = n - done <= MAX_BATCH;
+        int is_last = n - done <= MAX_BATCH, are_all = output->n == n;
         step->n = is_last ? n - done : MAX_BATCH;
         step->ids = ids + done;
+        step->embedded = embedded ? embedded + (size_t)done * (size_t)step->s.hidden : NULL;
         step->start = start + done;
-        step->n_logits = n_logits == n ? step->n : is_last ? n_logits : 0;
-        step->logits = n_logits == n ? logits + (size_t)done * (size_t)step->s.vocab : logits;
+        step->output = output_at_(step, output, are_all ? done : 0, are_all ? step->n : is_last ? output->n : 0);
         plan_(step);
         if (!tern_phases_run(step->phases, &step->interrupt)) return 0;
     }
     return 1;
+}
+
+void tern_step_head_rows(tern_step *step, const uint16_t *rows, int n_rows, const float *hidden, int n, float *out,
+                         size_t stride) {
+    tern_head_rows(step->k, step->pool, rows, n_rows, step->s.hidden, hidden, n, out, stride);
 }
 
 /* ---- one linear by itself ---- */

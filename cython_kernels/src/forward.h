@@ -2,6 +2,7 @@
 #ifndef TERN_FORWARD_H
 #define TERN_FORWARD_H
 
+#include "head.h"
 #include "kernels.h"
 #include "threads.h"
 
@@ -27,7 +28,8 @@ typedef struct {
     int hidden, intermediate, n_layers, n_heads, n_kv_heads, head_dim, vocab, max_context;
     float rms_eps;
     tern_activation activation;
-    const uint16_t *embedding, *head; /* bfloat16 [vocab][hidden] */
+    const uint16_t *embedding, *head; /* bfloat16 [vocab][hidden]; NULL: rows are handed in, the head is screened */
+    tern_screen screen;
     const float *final_norm;
     const float *rope_cos, *rope_sin; /* [max_context][head_dim / 2] */
     tern_layer *layers;               /* owned, filled by the caller */
@@ -35,15 +37,28 @@ typedef struct {
     float *values;                    /* [n_layers][n_kv_heads][max_context][head_dim] */
 } tern_shape;
 
+/* What a step gives for its last id or for all of its ids; NULL: not wanted. */
+typedef struct {
+    int n;         /* ids: 0 none, 1 the last, n all */
+    float *logits; /* [n][vocab], by the plain head */
+    float *hidden; /* [n][hidden], what the head multiplies */
+    tern_bounds bounds; /* by the screened head */
+} tern_output;
+
 typedef struct tern_step tern_step;
 
 /* Takes over shape->layers. Returns NULL when memory or threads cannot be had. */
 tern_step *tern_step_create(const tern_shape *shape, const tern_kernels *kernels, int n_threads);
 void tern_step_destroy(tern_step *step);
 
-/* Runs n ids at positions start.. and writes their keys and values. n_logits rows of [vocab] are written: 0 none,
- * 1 the last id, n all. Returns 0 when tern_step_interrupt stopped it. */
-int tern_step_forward(tern_step *step, const int32_t *ids, int n, int start, float *logits, int n_logits);
+/* Runs n ids at positions start.. and writes their keys and values. embedded: their rows of the embedding, [n][hidden],
+ * or NULL to look them up in shape->embedding. Returns 0 when tern_step_interrupt stopped it. */
+int tern_step_forward(tern_step *step, const int32_t *ids, const uint16_t *embedded, int n, int start,
+                      const tern_output *output);
+
+/* Logits of n_rows rows of the head for n hidden states; see tern_head_rows. Not during a step. */
+void tern_step_head_rows(tern_step *step, const uint16_t *rows, int n_rows, const float *hidden, int n, float *out,
+                         size_t stride);
 
 /* Callable from any thread. */
 void tern_step_interrupt(tern_step *step, int on);

@@ -156,6 +156,46 @@ static void ternary_block_(const uint8_t *lines, size_t n_lines, const int8_t *x
     }
 }
 
+/* Two products of at most 255 * 32512 a line and lane: 128 lines stay below 2^31. */
+enum { SCREEN_LINES_AT_ONCE = 128 };
+
+#define SCREEN_ROWS(i)                                                                                               \
+    do {                                                                                                             \
+        __m256i w_ = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(line + 16 * (i))));                      \
+        a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(w_, xs));                                                    \
+    } while (0)
+
+static inline void add_pairs_(int64_t *sums, __m256i pairs) {
+    int32_t p[8];
+    _mm256_storeu_si256((__m256i *)p, pairs);
+    for (int r = 0; r < 4; r++) sums[r] += (int64_t)p[2 * r] + p[2 * r + 1];
+}
+
+static void screen_sums_(const uint8_t *lines, size_t n_lines, const tern_screened *x, int64_t *sums) {
+    int64_t bias = 128 * (255 * (int64_t)x->high_sum + x->low_sum);
+    for (int r = 0; r < 16; r++) sums[r] = -bias;
+    for (size_t i = 0; i < n_lines; i += SCREEN_LINES_AT_ONCE) {
+        size_t n = n_lines - i < SCREEN_LINES_AT_ONCE ? n_lines - i : SCREEN_LINES_AT_ONCE;
+        const uint8_t *line = lines + i * TERN_LINE;
+        const int16_t *whole = x->whole + 4 * i;
+        __m256i a0 = _mm256_setzero_si256(), a1 = a0, a2 = a0, a3 = a0;
+        for (size_t j = 0; j < n; j++, line += TERN_LINE, whole += 4) {
+            int64_t four;
+            memcpy(&four, whole, 8);
+            __m256i xs = _mm256_set1_epi64x(four);
+            tern_prefetch(line + 1024);
+            SCREEN_ROWS(0);
+            SCREEN_ROWS(1);
+            SCREEN_ROWS(2);
+            SCREEN_ROWS(3);
+        }
+        add_pairs_(sums, a0);
+        add_pairs_(sums + 4, a1);
+        add_pairs_(sums + 8, a2);
+        add_pairs_(sums + 12, a3);
+    }
+}
+
 TERN_KERNEL_TABLE(avx2);
 
 #if defined(__clang__)

@@ -108,6 +108,32 @@ static void ternary_block_(const uint8_t *lines, size_t n_lines, const int8_t *x
     }
 }
 
+/* A plane's sum stays below 255 * 127 * 2^16 < 2^31. Named accumulators, four lines in flight. */
+#define SCREEN_LINE(i)                                                                                               \
+    do {                                                                                                             \
+        __m512i w_ = _mm512_loadu_si512(lines + (i) * TERN_LINE);                                                    \
+        h##i = _mm512_dpbusd_epi32(h##i, w_, _mm512_set1_epi32(load_word_(high + 4 * (i))));                         \
+        l##i = _mm512_dpbusd_epi32(l##i, w_, _mm512_set1_epi32(load_word_(low + 4 * (i))));                          \
+    } while (0)
+
+static void screen_sums_(const uint8_t *lines, size_t n_lines, const tern_screened *x, int64_t *sums) {
+    __m512i h0 = _mm512_setzero_si512(), h1 = h0, h2 = h0, h3 = h0, l0 = h0, l1 = h0, l2 = h0, l3 = h0;
+    const int8_t *high = x->high, *low = x->low;
+    for (size_t i = 0; i < n_lines; i += 4, lines += 4 * TERN_LINE, high += 16, low += 16) {
+        for (size_t ahead = 0; ahead < 4; ahead++) tern_prefetch(lines + 1024 + ahead * TERN_LINE);
+        SCREEN_LINE(0);
+        SCREEN_LINE(1);
+        SCREEN_LINE(2);
+        SCREEN_LINE(3);
+    }
+    int32_t highs[16], lows[16];
+    _mm512_storeu_si512(highs, _mm512_add_epi32(_mm512_add_epi32(h0, h1), _mm512_add_epi32(h2, h3)));
+    _mm512_storeu_si512(lows, _mm512_add_epi32(_mm512_add_epi32(l0, l1), _mm512_add_epi32(l2, l3)));
+    for (int r = 0; r < 16; r++) {
+        sums[r] = 255 * ((int64_t)highs[r] - 128 * (int64_t)x->high_sum) + lows[r] - 128 * (int64_t)x->low_sum;
+    }
+}
+
 TERN_KERNEL_TABLE(avx512vnni);
 
 #if defined(__clang__)

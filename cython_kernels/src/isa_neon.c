@@ -188,6 +188,40 @@ static void ternary_block_(const uint8_t *lines, size_t n_lines, const int8_t *x
     }
 }
 
+#define SCREEN_ROWS(q, lane)                                                                                         \
+    do {                                                                                                             \
+        int8x16_t w_ = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(line + 16 * (q)), signs));                              \
+        h##q = vdotq_laneq_s32(h##q, w_, high, lane);                                                                \
+        l##q = vdotq_laneq_s32(l##q, w_, low, lane);                                                                 \
+    } while (0)
+
+#define SCREEN_LINE(lane)                                                                                            \
+    do {                                                                                                             \
+        SCREEN_ROWS(0, lane);                                                                                        \
+        SCREEN_ROWS(1, lane);                                                                                        \
+        SCREEN_ROWS(2, lane);                                                                                        \
+        SCREEN_ROWS(3, lane);                                                                                        \
+        line += TERN_LINE;                                                                                           \
+    } while (0)
+
+/* A plane's sum stays below 127 * 127 * 2^16 < 2^31. */
+static void screen_sums_(const uint8_t *line, size_t n_lines, const tern_screened *x, int64_t *sums) {
+    const uint8x16_t signs = vdupq_n_u8(0x80);
+    int32x4_t h0 = vdupq_n_s32(0), h1 = h0, h2 = h0, h3 = h0, l0 = h0, l1 = h0, l2 = h0, l3 = h0;
+    for (size_t i = 0; i < n_lines; i += 4) {
+        int8x16_t high = vld1q_s8(x->high + 4 * i), low = vld1q_s8(x->low + 4 * i);
+        tern_prefetch(line + 1024);
+        SCREEN_LINE(0);
+        SCREEN_LINE(1);
+        SCREEN_LINE(2);
+        SCREEN_LINE(3);
+    }
+    int32_t highs[16], lows[16];
+    vst1q_s32(highs, h0), vst1q_s32(highs + 4, h1), vst1q_s32(highs + 8, h2), vst1q_s32(highs + 12, h3);
+    vst1q_s32(lows, l0), vst1q_s32(lows + 4, l1), vst1q_s32(lows + 8, l2), vst1q_s32(lows + 12, l3);
+    for (int r = 0; r < 16; r++) sums[r] = 255 * (int64_t)highs[r] + lows[r];
+}
+
 TERN_KERNEL_TABLE(neon);
 
 #else

@@ -85,4 +85,15 @@ static void ternary_block_(const uint8_t *lines, size_t n_lines, const int8_t *x
     }
 }
 
+static void screen_sums_(const uint8_t *lines, size_t n_lines, const tern_screened *x, int64_t *sums) {
+    for (int r = 0; r < 16; r++) {
+        const uint8_t *line = lines + r * 4;
+        int64_t sum = 0;
+        for (size_t i = 0; i < n_lines; i++, line += TERN_LINE) {
+            for (size_t j = 0; j < 4; j++) sum += (int64_t)(((int)line[j] - 128) * x->whole[4 * i + j]);
+        }
+        sums[r] = sum;
+    }
+}
+
 TERN_KERNEL_TABLE(scalar);

@@ -45,6 +45,16 @@ typedef struct {
     int n_skipped; /* positions at the front, fewer than 16, that the query does not see */
 } tern_attention;
 
+/* One hidden state as the screened head reads it, see screen_ops.h. */
+typedef struct {
+    const int8_t *high, *low; /* x = scale * (255 high + low) and a rest */
+    const int16_t *whole;     /* 255 high + low */
+    int32_t high_sum, low_sum;
+    float scale;
+    float length, rest; /* what a row's residual and its norm are multiplied by to bound the error */
+    int is_finite;
+} tern_screened;
+
 typedef struct {
     const char *name;
 
@@ -75,6 +85,12 @@ typedef struct {
 
     /* y[r] = dot(rows[r], x), rows in bfloat16, n % 16 == 0. */
     void (*head_rows)(const uint16_t *rows, size_t n_rows, size_t n, const float *x, float *y);
+
+    /* The screened head (screen_ops.h): one row into its block; sums[r] = <q_r, X> of 16 rows, exact; their bounds. */
+    void (*screen_row)(const uint16_t *row, size_t n, uint8_t *line, float *scale, float *residual, float *norm);
+    void (*screen_sums)(const uint8_t *lines, size_t n_lines, const tern_screened *x, int64_t *sums);
+    void (*screen_bounds)(const int64_t *sums, const float *scale, const float *residual, const float *norm,
+                          const tern_screened *x, float *lower, float *upper);
 
     /* Rotates the two halves of one head against each other, in place; half % 8 == 0. */
     void (*rope)(float *head, size_t half, const float *cosine, const float *sine);

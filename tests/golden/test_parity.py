@@ -41,7 +41,7 @@ def parts(model: str) -> tuple[Shape, ModelWeights]:
     directory = FIXTURES / model / "hf-packed"
     config = load_config(directory)
     shape = shape_for(config, 256)
-    return shape, load_weights(directory, config, shape, CancelToken(), ignore)
+    return shape, load_weights(directory, config, shape, CancelToken(), ignore).weights
 
 
 @cache

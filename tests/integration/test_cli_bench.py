@@ -38,7 +38,9 @@ def test_json_has_exactly_these_keys(tern: Tern) -> None:
     assert list(figures) == ["machine", "kernels", "load_s", "first_token_s", "peak_rss_bytes", "results"]
     rows = figures["results"]
     for row in rows:
-        assert list(row) == ["phase", "threads", "tokens", "depth", "tokens_per_s", "read_gb_per_s"]
+        assert list(row) == [
+            "phase", "threads", "tokens", "depth", "tokens_per_s", "read_gb_per_s", "whole_heads", "rows_per_token",
+        ]  # fmt: skip
         assert row["tokens_per_s"] > 0
     assert [(row["phase"], row["threads"], row["tokens"], row["depth"]) for row in rows] == [
         ("prefill", 1, 32, 9),

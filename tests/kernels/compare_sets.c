@@ -189,7 +189,8 @@ static void step_of_(const tern_shape *shape, const tern_kernels *k, int n_threa
     for (int i = 0; i < CONTEXT; i++) ids[i] = i * 31 % VOCAB;
     for (int at = 0; at < CONTEXT; at += chunk) {
         int n = CONTEXT - at < chunk ? CONTEXT - at : chunk;
-        if (!tern_step_forward(step, ids + at, n, at, logits + (size_t)at * VOCAB, n)) n_bad++;
+        tern_output out = {.n = n, .logits = logits + (size_t)at * VOCAB};
+        if (!tern_step_forward(step, ids + at, NULL, n, at, &out)) n_bad++;
     }
     tern_step_destroy(step);
     free(s.keys), free(s.values);
@@ -198,6 +199,56 @@ static void step_of_(const tern_shape *shape, const tern_kernels *k, int n_threa
 #ifndef _WIN32
 static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads, const float *want);
 #endif
+
+/* ---- the screened head ---- */
+
+enum { TILES = (VOCAB + TERN_HEAD_TILE - 1) / TERN_HEAD_TILE, SCREENED = TILES * TERN_HEAD_TILE };
+
+/* The same step with embedding rows handed in and a screened head: the bounds have the same bits on every set and hold
+ * the plain logits between them; rows scored by themselves are the plain logits. */
+static void screened_step_(const tern_shape *shape, const tern_kernels *const *sets, const float *want) {
+    static uint8_t lines[SCREENED * HIDDEN];
+    static float scale[SCREENED], residual[SCREENED], norm[SCREENED], hidden[CONTEXT * HIDDEN], logits[CONTEXT * VOCAB];
+    static float bounds[2 * CONTEXT * (SCREENED + TILES)], first[2 * CONTEXT * (SCREENED + TILES)];
+    static uint16_t embedded[CONTEXT * HIDDEN];
+    for (int i = 0; sets[i]; i++) {
+        static uint8_t lines_here[SCREENED * HIDDEN];
+        tern_screen_rows(sets[i], shape->head, VOCAB, 0, HIDDEN, i ? lines_here : lines, scale, residual, norm);
+        if (i) same_(sets[i]->name, "screen_row", lines_here, lines, sizeof lines);
+        for (int n_threads = 1; n_threads <= 3; n_threads++) {
+            tern_shape s = *shape;
+            size_t cache = (size_t)LAYERS * KV_HEADS * CONTEXT * DIM;
+            s.keys = calloc(cache, sizeof(float));
+            s.values = calloc(cache, sizeof(float));
+            s.layers = malloc(LAYERS * sizeof *s.layers);
+            memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
+            s.embedding = s.head = NULL;
+            s.screen = (tern_screen){lines, scale, residual, norm};
+            int32_t ids[CONTEXT];
+            for (int t = 0; t < CONTEXT; t++) {
+                ids[t] = t * 31 % VOCAB;
+                memcpy(embedded + t * HIDDEN, shape->embedding + ids[t] * HIDDEN, HIDDEN * sizeof *embedded);
+            }
+            tern_step *step = tern_step_create(&s, sets[i], n_threads);
+            float *lower = bounds, *upper = lower + CONTEXT * SCREENED, *tiles = upper + CONTEXT * SCREENED;
+            tern_output out = {.n = CONTEXT, .hidden = hidden, .bounds = {lower, upper, tiles, tiles + CONTEXT * TILES}};
+            if (!tern_step_forward(step, ids, embedded, CONTEXT, 0, &out)) n_bad++;
+            tern_step_head_rows(step, shape->head, VOCAB, hidden, CONTEXT, logits, VOCAB);
+            same_(sets[i]->name, "rows of the head", logits, want, sizeof logits);
+            if (i == 0 && n_threads == 1) memcpy(first, bounds, sizeof bounds);
+            same_(sets[i]->name, "bounds", bounds, first, sizeof bounds);
+            for (int t = 0; t < CONTEXT; t++) {
+                for (int row = 0; row < VOCAB; row++) {
+                    float logit = want[t * VOCAB + row];
+                    if (lower[t * SCREENED + row] <= logit && logit <= upper[t * SCREENED + row]) continue;
+                    printf("DIFFERENT: a logit outside its bounds in %s\n", sets[i]->name), n_bad++;
+                }
+            }
+            tern_step_destroy(step);
+            free(s.keys), free(s.values);
+        }
+    }
+}
 
 /* group_lines 0: matrices with one factor alone. */
 static void whole_step_(const tern_kernels *const *sets, int hidden, int inner, int group_lines) {
@@ -213,8 +264,11 @@ static void whole_step_(const tern_kernels *const *sets, int hidden, int inner, 
                                  grouped_(matrix_(hidden, inner), group_lines),
                                  ones_(hidden), ones_(hidden), ones_(ATTENTION), ones_(inner)};
     }
-    tern_shape shape = {hidden, inner, LAYERS, HEADS, KV_HEADS, DIM, VOCAB, CONTEXT, 1e-5f, TERN_RELU2, embedding,
-                        embedding, ones_(hidden), ones_(CONTEXT * DIM / 2), ones_(CONTEXT * DIM / 2), layers, NULL, NULL};
+    tern_shape shape = {.hidden = hidden, .intermediate = inner, .n_layers = LAYERS, .n_heads = HEADS,
+                        .n_kv_heads = KV_HEADS, .head_dim = DIM, .vocab = VOCAB, .max_context = CONTEXT,
+                        .rms_eps = 1e-5f, .activation = TERN_RELU2, .embedding = embedding, .head = embedding,
+                        .final_norm = ones_(hidden), .rope_cos = ones_(CONTEXT * DIM / 2),
+                        .rope_sin = ones_(CONTEXT * DIM / 2), .layers = layers};
     step_of_(&shape, &tern_kernels_scalar, 1, 1, want);
     for (int i = 0; sets[i]; i++) {
         for (int n_threads = 1; n_threads <= 4; n_threads += group_lines ? 2 : 1) {
@@ -225,6 +279,7 @@ static void whole_step_(const tern_kernels *const *sets, int hidden, int inner, 
             }
         }
     }
+    if (hidden == HIDDEN) screened_step_(&shape, sets, want);
 #ifndef _WIN32
     for (int n_threads = 1; group_lines == 0 && n_threads <= 4; n_threads++) storm_(&shape, sets[0], n_threads, want);
 #endif
@@ -294,6 +349,7 @@ static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads
     enum { ROUNDS = 400 };
     static float got[CONTEXT * VOCAB];
     int32_t ids[CONTEXT];
+    tern_output out = {.n = CONTEXT, .logits = got};
     int n_stopped = 0;
     tern_shape s = *shape;
     size_t cache = (size_t)LAYERS * KV_HEADS * CONTEXT * DIM;
@@ -306,14 +362,14 @@ static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads
     pthread_t thread;
     pthread_create(&thread, NULL, interrupt_often_, &of);
     for (int round = 0; round < ROUNDS; round++) {
-        if (!tern_step_forward(of.step, ids, CONTEXT, 0, got, CONTEXT)) n_stopped++;
+        if (!tern_step_forward(of.step, ids, NULL, CONTEXT, 0, &out)) n_stopped++;
         tern_step_interrupt(of.step, 0);
     }
     tern_store(&of.is_over, 1);
     pthread_join(thread, NULL);
     tern_step_interrupt(of.step, 0);
     memset(got, 0, sizeof got);
-    if (!tern_step_forward(of.step, ids, CONTEXT, 0, got, CONTEXT)) n_bad++;
+    if (!tern_step_forward(of.step, ids, NULL, CONTEXT, 0, &out)) n_bad++;
     same_(k->name, "the step after a storm of interrupts", got, want, sizeof got);
     if (n_stopped == 0) printf("no run was stopped\n"), n_bad++;
     tern_step_destroy(of.step);

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.inference.config import TokenId
+from core.inference.logits import HeadQuery, TopLogits
 from core.inference.model import Interrupted
 
 Next = Callable[[tuple[int, ...]], int]
@@ -29,6 +30,7 @@ class FakeModel:
         self.is_interrupted = False
         self.n_interrupts = 0
         self.is_closed = False
+        self.n_full_heads = 0
         self._spread = spread
 
     def read(self, ids: Sequence[TokenId], start: int, *, want_logits: bool) -> NDArray[np.float32] | None:
@@ -43,6 +45,13 @@ class FakeModel:
         self.held += ids
         self.reads.append((start, tuple(ids)))
         return self._logits() if want_logits else None
+
+    def read_top(self, ids: Sequence[TokenId], start: int, query: HeadQuery) -> TopLogits:
+        self.read(ids, start, want_logits=False)
+        return TopLogits.of_all(self._logits())
+
+    def all_logits(self) -> NDArray[np.float32]:
+        return self._logits()
 
     def interrupt(self) -> None:
         self.n_interrupts += 1

@@ -15,7 +15,7 @@ PACKAGES = ("app", "core", "cython_kernels")
 PYX_MAY_IMPORT = {"cython", "libc", "cpython", "numpy", "cython_kernels"}
 REACH_KERNELS = {
     "core/inference/model.py", "core/inference/weights.py", "core/inference/assembly.py",
-    "core/inference/gguf_model.py", "core/inference/measure.py",
+    "core/inference/gguf_model.py", "core/inference/head.py", "core/inference/measure.py",
     "core/inference/embedding.py", "core/inference/embedding_weights.py", "core/inference/kernel_check.py",
 }  # fmt: skip
 START_THREADS = {"app/jobs.py"}

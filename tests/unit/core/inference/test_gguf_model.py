@@ -324,7 +324,7 @@ def test_block_scales_that_are_no_scales_are_refused(tmp_path: Path, scales: NDA
 def loaded_weights(path: Path) -> ModelWeights:
     with GgufFile(path) as file:
         config = gguf_config(file)
-        return load_gguf_weights(file, config, shape_for(config, 64), CancelToken(), ignore)
+        return load_gguf_weights(file, config, shape_for(config, 64), CancelToken(), ignore).weights
 
 
 def dense(matrix: TernaryMatrix, first_block: int, rows: int, step: int = 1) -> NDArray[np.float32]:

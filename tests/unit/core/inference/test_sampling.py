@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.errors import AppError, ErrorCode
 from core.inference import sampling
 from core.inference.config import TokenId
+from core.inference.logits import HeadQuery, TopLogits
 from core.inference.sampling import (
     SamplingParams,
     count_min_p,
@@ -263,3 +264,54 @@ def test_values_out_of_range_are_refused_by_name(key: str, value: Any) -> None:
 def test_the_ends_of_the_ranges_are_allowed() -> None:
     SamplingParams(temperature=0, top_k=0, top_p=1, min_p=0, repeat_penalty=0.5, repeat_window=0, seed=0, max_tokens=1)
     SamplingParams(temperature=5, top_p=1e-6, min_p=1, repeat_penalty=3, seed=2**63 - 1, stop=("x" * 256,) * 16)
+
+
+# a part of the logits
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    PARAMS,
+    st.sampled_from([0.3, 3.0, 30.0]),
+    st.sampled_from([0.0, 1e-3, 0.5]),
+)
+def test_a_part_gives_what_all_give_or_says_that_it_cannot(
+    seed: int, params: SamplingParams, spread: float, slack: float
+) -> None:
+    """The part is as poor as the contract allows: nothing more than was asked for, bounds off by `slack`."""
+    random = np.random.default_rng(seed)
+    logits = (random.standard_normal(600) * spread).astype(np.float32).round(1)
+    part, full = make_sampler(params, seed), make_sampler(params, seed)
+    said = ids(*random.integers(0, 600, 5).tolist())
+    for _ in range(4):
+        chosen = part.choose(asked(logits, part.query(said), slack), said)
+        if chosen is None:
+            assert params.top_k == 0
+            chosen = part.choose(TopLogits.of_all(logits), said)
+        assert chosen == full(logits, said)
+        assert chosen is not None
+        said.append(chosen)
+
+
+def asked(logits: NDArray[np.float32], query: HeadQuery, slack: float) -> TopLogits:
+    if query.wants_all:
+        return TopLogits.of_all(logits)
+    after = TopLogits.of_all(logits).penalized(query.recent_ids, query.penalty)
+    is_kept = after >= after.max() - query.gap
+    if query.n_best:
+        is_kept &= after >= np.sort(after)[-min(query.n_best, len(after))]
+    if query.temperature is None:
+        return TopLogits(np.flatnonzero(is_kept), logits[is_kept], is_all=False)
+    rest = float(np.exp((after[~is_kept].astype(np.float64) - after.max()) / query.temperature).sum())
+    return TopLogits(np.flatnonzero(is_kept), logits[is_kept], False, rest * (1 - slack), rest * (1 + slack))
+
+
+def test_usual_settings_ask_for_few_logits() -> None:
+    assert make_sampler(SamplingParams(), 0).query(ids(4)).n_best == 40
+    assert make_sampler(SamplingParams.greedy(), 0).query(()).n_best == 1
+    assert make_sampler(SamplingParams(top_k=5000), 0).query(()).wants_all
+
+
+def test_a_penalty_finds_its_ids_in_a_part() -> None:
+    top = TopLogits(np.array([2, 5, 9]), f32(1.0, -2.0, 4.0), is_all=False)
+    assert top.penalized(ids(9, 9, 5, 3, 100), 2.0).tolist() == [1.0, -4.0, 2.0]
