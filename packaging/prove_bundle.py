@@ -302,16 +302,16 @@ def press(screen: str, window: str, keys: str) -> None:
 
 def print_idle(pid: int) -> None:
     """Measure processor time over ten seconds, and the memory, of a window that does nothing."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    before = _cpu_ticks(pid)
+    before = cpu_seconds(pid)
     time.sleep(10)
-    used = (_cpu_ticks(pid) - before) / ticks / 10
+    used = (cpu_seconds(pid) - before) / 10
     print(f"idle: {100 * used:.1f} % of one core, {_resident_bytes(pid) / 1e6:.0f} MB resident")
 
 
-def _cpu_ticks(pid: int) -> int:
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_bytes(pid: int) -> int:
