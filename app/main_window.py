@@ -196,7 +196,7 @@ class MainWindow(QMainWindow):
                 self._try_again()
             case Action.NEW_CHAT:
                 self.on_new_chat()
-            case Action.OPEN_DATA_FOLDER:
+            case Action.OPEN_DATA_FOLDER | Action.RESTORE_BACKUP:
                 self.on_open_data_folder()
             case Action.DISMISS:
                 self.chat.dismiss_errors()

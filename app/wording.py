@@ -12,6 +12,7 @@ class Action(StrEnum):
     EDIT_MESSAGE = "edit_message"
     NEW_CHAT = "new_chat"
     OPEN_DATA_FOLDER = "open_data_folder"
+    RESTORE_BACKUP = "restore_backup"
     DISMISS = "dismiss"
 
 

@@ -82,6 +82,11 @@ class ErrorCode(StrEnum):
     DATABASE_LOCKED = "database_locked"  # facts: path
     DISK_FULL = "disk_full"  # facts: path
     CHAT_NOT_FOUND = "chat_not_found"  # facts: chat_id
+    FOLDER_NOT_FOUND = "folder_not_found"
+    MESSAGES_DAMAGED = "messages_damaged"  # facts: found
+    # conversations of other programs
+    CHATS_UNREADABLE = "chats_unreadable"  # facts: path, reason
+    CHATS_NONE = "chats_none"  # facts: path
 
 
 class AppError(Exception):

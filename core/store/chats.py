@@ -7,6 +7,7 @@ made storable on the way in (`storable`): what SQLite or UTF-8 cannot hold is re
 import json
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,11 +16,14 @@ from typing import Final, NewType
 
 from core.errors import AppError, ErrorCode
 from core.events import Passage, ReplyStats, StopReason
+from core.store import search
 from core.store.database import Database
 from core.store.documents import Document, DocumentId, passages_as_json, passages_from, storable
+from core.store.migrations import checksum_of
 
 ChatId = NewType("ChatId", int)
 MessageId = NewType("MessageId", int)
+FolderId = NewType("FolderId", int)
 
 TITLE_CHARS: Final = 48
 _TITLE_CHARS_BY_HAND: Final = 200
@@ -44,12 +48,18 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """One conversation; times are seconds since 1970, for display only."""
+    """One conversation; times are seconds since 1970, for display only.
+
+    None: not pinned, in no folder, not in the trash.
+    """
 
     id: ChatId
     title: str
     created_at: float
     updated_at: float
+    pinned_at: float | None = None
+    folder_id: FolderId | None = None
+    deleted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,8 @@ class ReplyRecord:
 class Message:
     """A prompt or an answer. `reply` is None for prompts and for answers that did not end by themselves or by Stop.
 
-    `model` names the model of an answer also where there is no record; None for prompts.
+    `model` names the model of an answer also where there is no record; None for prompts. `is_damaged`: the text is not
+    what was stored; a backup may have it (backups.restore).
     """
 
     id: MessageId
@@ -80,11 +91,13 @@ class Message:
     reply: ReplyRecord | None
     model: str | None = None
     context: tuple[Passage, ...] = ()  # what the model read with a prompt, beside its text
+    is_damaged: bool = False
 
 
+CHAT_COLUMNS: Final = "SELECT id, title, created_at, updated_at, pinned_at, folder_id, deleted_at FROM chats"
 _MESSAGE_COLUMNS: Final = """
     SELECT m.id, m.chat_id, m.role, m.text, m.state, m.created_at, m.model,
-           m.context, r.model, r.token_ids, r.stop_reason, r.seed, r.stats, r.params
+           m.context, m.checksum, r.model, r.token_ids, r.stop_reason, r.seed, r.stats, r.params
     FROM messages AS m LEFT JOIN replies AS r ON r.message_id = m.id"""
 
 
@@ -102,15 +115,17 @@ class ChatStore:
             cursor = connection.execute(
                 "INSERT INTO chats(title, created_at, updated_at) VALUES (?, ?, ?)", (_title_by_hand(title), now, now)
             )
-            return ChatId(_row_id(cursor))
+            chat_id = ChatId(_row_id(cursor))
+            search.index_title(connection, chat_id, _title_by_hand(title))
+            return chat_id
 
     def chats(self) -> list[Chat]:
-        """Return all conversations, the last used one first."""
+        """Return all conversations outside the trash, the last used one first."""
         with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT id, title, created_at, updated_at FROM chats ORDER BY updated_at DESC, id DESC"
+                f"{CHAT_COLUMNS} WHERE deleted_at IS NULL ORDER BY updated_at DESC, id DESC"
             ).fetchall()
-        return [Chat(ChatId(row[0]), row[1], row[2], row[3]) for row in rows]
+        return [Chat(*row) for row in rows]
 
     def rename_chat(self, chat_id: ChatId, title: str) -> None:
         """Give a conversation a title; an empty one is taken from the next prompt. Its place in the list stays.
@@ -119,7 +134,7 @@ class ChatStore:
             AppError: CHAT_NOT_FOUND.
         """
         with self._write_chat(chat_id) as connection:
-            connection.execute("UPDATE chats SET title = ? WHERE id = ?", (_title_by_hand(title), chat_id))
+            _set_title(connection, chat_id, _title_by_hand(title))
 
     def delete_chat(self, chat_id: ChatId) -> None:
         """Delete a conversation for good: its text is overwritten in the file and leaves the log.
@@ -136,13 +151,18 @@ class ChatStore:
 
     def _delete(self, chat_id: ChatId) -> None:
         with self._database.write() as connection:
-            connection.execute("DELETE FROM chats WHERE id = ?", (chat_id,))
+            erase_chats(connection, [chat_id])
+        search.erase_forgotten(self._database)
         self._database.empty_log()
 
     def messages(self, chat_id: ChatId) -> list[Message]:
-        """Return the messages of a conversation in the order in which they were written; [] when there are none."""
+        """Return the messages of a conversation in the order in which they were written; [] when there are none.
+
+        Those in the trash are left out.
+        """
+        query = f"{_MESSAGE_COLUMNS} WHERE m.chat_id = ? AND m.deleted_at IS NULL ORDER BY m.id"
         with self._database.read() as connection:
-            rows = connection.execute(f"{_MESSAGE_COLUMNS} WHERE m.chat_id = ? ORDER BY m.id", (chat_id,)).fetchall()
+            rows = connection.execute(query, (chat_id,)).fetchall()
         return [_message(row) for row in rows]
 
     def message(self, message_id: MessageId) -> Message | None:
@@ -159,7 +179,8 @@ class ChatStore:
         """
         text = storable(text)
         with self._write_chat(chat_id) as connection:
-            connection.execute("UPDATE chats SET title = ? WHERE id = ? AND title = ''", (title_from(text), chat_id))
+            if connection.execute("SELECT title FROM chats WHERE id = ?", (chat_id,)).fetchone()[0] == "":
+                _set_title(connection, chat_id, title_from(text))
             return self._add(connection, chat_id, MessageRole.USER, MessageState.DONE, text, None)
 
     def begin_reply(self, chat_id: ChatId, model: str) -> MessageId:
@@ -173,18 +194,29 @@ class ChatStore:
 
     def append_reply(self, message_id: MessageId, text: str) -> None:
         """Append to an answer; does nothing when its chat was deleted meanwhile."""
+        text = storable(text)
         with self._database.write() as connection:
-            connection.execute("UPDATE messages SET text = text || ? WHERE id = ?", (storable(text), message_id))
+            row = connection.execute("SELECT checksum FROM messages WHERE id = ?", (message_id,)).fetchone()
+            if row is not None:
+                checksum = zlib.crc32(text.encode(), row[0] or 0)  # goes on from the text before
+                connection.execute(
+                    "UPDATE messages SET text = text || ?, checksum = ? WHERE id = ?", (text, checksum, message_id)
+                )
 
     def finish_reply(self, message_id: MessageId, text: str, state: MessageState, record: ReplyRecord | None) -> None:
         """Give an answer its whole text, its final state and its record; nothing when its chat was deleted."""
-        now = self._clock()
+        now, text = self._clock(), storable(text)
         with self._database.write() as connection:
-            cursor = connection.execute(
-                "UPDATE messages SET text = ?, state = ? WHERE id = ?", (storable(text), state.value, message_id)
-            )
-            if cursor.rowcount == 0:
+            before = connection.execute("SELECT state, text FROM messages WHERE id = ?", (message_id,)).fetchone()
+            if before is None:
                 return
+            connection.execute(
+                "UPDATE messages SET text = ?, checksum = ?, state = ? WHERE id = ?",
+                (text, checksum_of(text), state.value, message_id),
+            )
+            if before[0] != MessageState.STREAMING.value:  # an answer is indexed when it is whole
+                search.forget_messages(connection, [(message_id, before[1])])
+            search.index_message(connection, message_id, text)
             connection.execute(
                 "UPDATE chats SET updated_at = ? WHERE id = (SELECT chat_id FROM messages WHERE id = ?)",
                 (now, message_id),
@@ -229,10 +261,13 @@ class ChatStore:
     def recover(self) -> int:
         """Mark the answers that a killed process left unfinished; call once at start. Returns how many."""
         with self._database.write() as connection:
-            return connection.execute(
-                "UPDATE messages SET state = ? WHERE state = ?",
-                (MessageState.INTERRUPTED.value, MessageState.STREAMING.value),
-            ).rowcount
+            search.ensure(connection)
+            # Written out: only then does SQLite use the index of streaming messages.
+            left = connection.execute("SELECT id, text FROM messages WHERE state = 'streaming'").fetchall()
+            connection.execute("UPDATE messages SET state = 'interrupted' WHERE state = 'streaming'")
+            for message_id, text in left:
+                search.index_message(connection, message_id, text)
+            return len(left)
 
     @contextmanager
     def _write_chat(self, chat_id: ChatId) -> Iterator[sqlite3.Connection]:
@@ -253,12 +288,37 @@ class ChatStore:
         """Add a message after the last one of its chat."""
         now = self._clock()
         cursor = connection.execute(
-            """INSERT INTO messages(chat_id, parent_id, role, state, created_at, model, text)
-               VALUES (?1, (SELECT max(id) FROM messages WHERE chat_id = ?1), ?2, ?3, ?4, ?5, ?6)""",
-            (chat_id, role.value, state.value, now, model, text),
+            """INSERT INTO messages(chat_id, parent_id, role, state, created_at, model, text, checksum)
+               VALUES (?1, (SELECT max(id) FROM messages WHERE chat_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7)""",
+            (chat_id, role.value, state.value, now, model, text, checksum_of(text)),
         )
         connection.execute("UPDATE chats SET updated_at = ? WHERE id = ?", (now, chat_id))
-        return MessageId(_row_id(cursor))
+        message_id = MessageId(_row_id(cursor))
+        if state is not MessageState.STREAMING:
+            search.index_message(connection, message_id, text)
+        return message_id
+
+
+def erase_chats(connection: sqlite3.Connection, chat_ids: Sequence[ChatId]) -> None:
+    """Delete conversations with everything that belongs to them, their words in the index as well."""
+    for chat_id in chat_ids:
+        row = connection.execute("SELECT title FROM chats WHERE id = ?", (chat_id,)).fetchone()
+        if row is None:
+            continue
+        search.forget_title(connection, chat_id, row[0])
+        texts = connection.execute(
+            "SELECT id, text FROM messages WHERE chat_id = ? AND state <> 'streaming'", (chat_id,)
+        ).fetchall()
+        search.forget_messages(connection, texts)
+        connection.execute("DELETE FROM places WHERE chat_id = ?", (chat_id,))
+        connection.execute("DELETE FROM chats WHERE id = ?", (chat_id,))
+
+
+def _set_title(connection: sqlite3.Connection, chat_id: ChatId, title: str) -> None:
+    before = connection.execute("SELECT title FROM chats WHERE id = ?", (chat_id,)).fetchone()[0]
+    search.forget_title(connection, chat_id, before)
+    connection.execute("UPDATE chats SET title = ? WHERE id = ?", (title, chat_id))
+    search.index_title(connection, chat_id, title)
 
 
 def title_from(text: str) -> str:
@@ -293,7 +353,7 @@ def _columns(record: ReplyRecord) -> tuple[str, ...]:
 
 
 def _message(row: tuple[object, ...]) -> Message:
-    message_id, chat_id, role, text, state, created_at, model, context, *reply = row
+    message_id, chat_id, role, text, state, created_at, model, context, checksum, *reply = row
     return Message(
         MessageId(int(str(message_id))),
         ChatId(int(str(chat_id))),
@@ -304,6 +364,7 @@ def _message(row: tuple[object, ...]) -> Message:
         None if reply[0] is None else _reply(reply),
         None if model is None else str(model),
         passages_from(None if context is None else str(context)),
+        is_damaged=checksum is not None and checksum != checksum_of(str(text)),
     )
 
 

@@ -66,6 +66,7 @@ class Database:
         self.recovery = recovery
         self._writer = writer
         self._reader = reader
+        self._is_closed = False
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
 
@@ -79,8 +80,9 @@ class Database:
             AppError: DATABASE_NEWER (the file is untouched), DATABASE_DAMAGED (nothing could be written beside it),
                 DATABASE_LOCKED, DISK_FULL, DATA_DIR_UNWRITABLE.
         """
-        with _as_app_errors(path):
-            is_sound = _is_sound(path, len(steps))
+        with as_app_errors(path):
+            is_sound = _is_untouched(path, len(steps)) or _is_sound(path, len(steps))
+            mark_path(path).unlink(missing_ok=True)
             recovery = None if is_sound else salvage(path, steps)
             _make_private(path)
             writer = _connect(path)
@@ -101,7 +103,7 @@ class Database:
         Raises:
             AppError: DISK_FULL, DATABASE_LOCKED, DATABASE_DAMAGED, DATA_DIR_UNWRITABLE; nothing was then written.
         """
-        with self._write_lock, _as_app_errors(self.path):
+        with self._write_lock, as_app_errors(self.path):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -112,13 +114,34 @@ class Database:
                 raise
 
     @contextlib.contextmanager
+    def write_attached(self, other: Path, name: str) -> Iterator[sqlite3.Connection]:
+        """Like `write`, with another database at hand as `name`.
+
+        Raises:
+            AppError: as `write`; DATABASE_DAMAGED also for the other one.
+        """
+        with self._write_lock, as_app_errors(self.path):
+            self._writer.execute(f"ATTACH ? AS {name}", (str(other),))
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    raise
+            finally:
+                self._writer.execute(f"DETACH {name}")
+
+    @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that cannot write, inside a transaction: one consistent state.
 
         Raises:
             AppError: DATABASE_LOCKED, DATABASE_DAMAGED, DATA_DIR_UNWRITABLE.
         """
-        with self._read_lock, _as_app_errors(self.path):
+        with self._read_lock, as_app_errors(self.path):
             self._reader.execute("BEGIN")
             try:
                 yield self._reader
@@ -132,7 +155,7 @@ class Database:
         Deleted text leaves the disk's files with this. When another process is reading, the log stays until the next
         call or close().
         """
-        with self._write_lock, self._read_lock, _as_app_errors(self.path):
+        with self._write_lock, self._read_lock, as_app_errors(self.path):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def free_reserve(self) -> bool:
@@ -146,8 +169,51 @@ class Database:
     def close(self) -> None:
         """Close both connections; the log is emptied into the file. A second call does nothing."""
         with self._write_lock, self._read_lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
             self._reader.close()
             self._writer.close()
+            _mark_closed(self.path)
+
+
+def mark_path(path: Path) -> Path:
+    """Return where it is noted in which state the database at `path` was closed."""
+    return path.with_name(path.name + ".closed")
+
+
+def _is_untouched(path: Path, supported: int) -> bool:
+    """Tell whether the file is as a sound database was closed: then it need not be read through before it is opened.
+
+    Anything that writes to a file changes its time. What changes on the disk by itself is found by the daily check
+    (backups.damaged_messages).
+    """
+    try:
+        version, state = _state_of(path)
+        return version <= supported and not _has_log(path) and mark_path(path).read_text("ascii") == state
+    except (OSError, ValueError):
+        return False
+
+
+def _mark_closed(path: Path) -> None:
+    with contextlib.suppress(OSError):  # without the mark the next start looks closer, that is all
+        if not _has_log(path):
+            mark_path(path).write_text(_state_of(path)[1], "ascii")
+
+
+def _state_of(path: Path) -> tuple[int, str]:
+    """Return the schema version in the header, and what changes with every writing to the file."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+        found = os.fstat(file.fileno())
+    if len(header) < _HEADER_BYTES:
+        raise ValueError("no header")
+    counter, version = struct.unpack_from(">I", header, 24)[0], struct.unpack_from(">I", header, 60)[0]
+    return version, f"{version} {counter} {found.st_size} {found.st_mtime_ns}"
+
+
+def _has_log(path: Path) -> bool:
+    return any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-journal"))
 
 
 def reserve_path(path: Path) -> Path:
@@ -241,7 +307,7 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 
 @contextlib.contextmanager
-def _as_app_errors(path: Path) -> Iterator[None]:
+def as_app_errors(path: Path) -> Iterator[None]:
     """Turn the errors of SQLite and of the file system into codes."""
     try:
         yield

@@ -5,9 +5,12 @@ A step that was released is never edited again: a change is a new step.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from core.store import search
 
 # "Tern" in ASCII: `file history.sqlite3` and the opener tell a foreign database by it.
 APPLICATION_ID: Final = 0x5465726E
@@ -81,10 +84,70 @@ def _add_chat_overrides(connection: sqlite3.Connection) -> None:
     )
 
 
-STEPS: Final[tuple[Step, ...]] = (_create_chats_and_messages, _add_documents, _add_chat_overrides)
+def _add_order_and_search(connection: sqlite3.Connection) -> None:
+    """Version 4: pins, folders, the trash, places, checksums of messages, and the index to search them by.
+
+    All new columns may be NULL, so that a row that salvage finds on a page of an older version still fits. `checksum`
+    is the CRC-32 of the text in UTF-8: nothing else notices damage inside the overflow pages of a long text. `places`
+    has what was typed and not sent (chat 0: of the chat that is not stored yet) and where the chat was scrolled to.
+    """
+    connection.execute(
+        """CREATE TABLE IF NOT EXISTS folders(
+             id INTEGER PRIMARY KEY AUTOINCREMENT,
+             name TEXT NOT NULL,
+             created_at REAL NOT NULL)"""
+    )
+    connection.execute(
+        """CREATE TABLE IF NOT EXISTS places(
+             chat_id INTEGER PRIMARY KEY,
+             row INTEGER NOT NULL,
+             offset INTEGER NOT NULL,
+             draft TEXT NOT NULL)"""
+    )
+    _add_columns(
+        connection,
+        "chats",
+        {"pinned_at": "REAL", "folder_id": "INTEGER REFERENCES folders(id) ON DELETE SET NULL", "deleted_at": "REAL"},
+    )
+    _add_columns(connection, "messages", {"deleted_at": "REAL", "checksum": "INTEGER"})
+    connection.execute("CREATE INDEX IF NOT EXISTS chats_by_folder ON chats(folder_id) WHERE folder_id IS NOT NULL")
+    for table in ("chats", "messages"):
+        connection.execute(
+            f"CREATE INDEX IF NOT EXISTS {table}_deleted ON {table}(deleted_at) WHERE deleted_at IS NOT NULL"
+        )
+    # Looked for at every start, whatever the history holds.
+    connection.execute("CREATE INDEX IF NOT EXISTS messages_streaming ON messages(state) WHERE state = 'streaming'")
+    fill_checksums(connection)
+    search.ensure(connection)
+
+
+def _add_columns(connection: sqlite3.Connection, table: str, columns: Mapping[str, str]) -> None:
+    present = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    for name, declaration in columns.items():
+        if name not in present:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {declaration}")
+
+
+def fill_checksums(connection: sqlite3.Connection) -> None:
+    """Give a checksum to the messages that have none."""
+    connection.create_function("text_checksum", 1, checksum_of, deterministic=True)
+    connection.execute("UPDATE messages SET checksum = text_checksum(text) WHERE checksum IS NULL")
+
+
+def checksum_of(text: str) -> int:
+    """Return the CRC-32 of a message's text."""
+    return zlib.crc32(text.encode("utf-8", "replace"))
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    _create_chats_and_messages,
+    _add_documents,
+    _add_chat_overrides,
+    _add_order_and_search,
+)
 SCHEMA_VERSION: Final = len(STEPS)
 # Columns that later versions added to a table: a row that was never written since lacks them on its page.
-ADDED_COLUMNS: Final[Mapping[str, int]] = {"messages": 1}
+ADDED_COLUMNS: Final[Mapping[str, int]] = {"chats": 3, "messages": 3}
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -142,5 +205,11 @@ def back_up(connection: sqlite3.Connection, destination: Path) -> None:
 
 
 def _row_counts(connection: sqlite3.Connection) -> dict[str, int]:
-    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    names = [
+        row[0]
+        for row in connection.execute(
+            # Virtual tables are counted by what lies behind them.
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
+        )
+    ]
     return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}

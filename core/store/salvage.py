@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from core.settings import sync_directory
-from core.store import migrations
+from core.store import migrations, search
 from core.store.pages import read_rows
 
 _SIDE_FILES: Final = ("-wal", "-shm")
-_TABLES: Final = ("chats", "messages", "replies", "documents", "chat_overrides")
+_TABLES: Final = ("chats", "messages", "replies", "documents", "chat_overrides", "folders", "places")
 _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (float, int)}
+_REQUIRED: Final = "!"
 _Row = tuple[object, ...]
 
 
@@ -89,14 +90,14 @@ def _remove(path: Path) -> None:
 def _readable_rows(path: Path, fresh: sqlite3.Connection) -> dict[str, dict[int, _Row]]:
     """Read the tables through SQLite from a scratch copy, and what it cannot reach straight from the pages."""
     scratch = path.with_name(path.name + ".scratch")
-    columns = {name: columns_of(fresh, name) for name in _TABLES}
-    rows: dict[str, dict[int, _Row]] = {name: {} for name in _TABLES}
+    columns = {name: columns for name in _TABLES if (columns := columns_of(fresh, name))}
+    rows: dict[str, dict[int, _Row]] = {name: {} for name in columns}
     _remove(scratch)
     _copy_with_log(path, scratch)
     with contextlib.closing(sqlite3.connect(scratch, isolation_level=None)) as source:
         source.text_factory = decode_leniently
         # A list: every table is read even when one is not whole.
-        are_whole = [_read_table(source, name, columns[name], rows[name]) for name in _TABLES]
+        are_whole = [_read_table(source, name, columns[name], rows[name]) for name in columns]
     _remove(scratch)
     if not all(are_whole):
         _read_pages(path, columns, rows)
@@ -104,9 +105,11 @@ def _readable_rows(path: Path, fresh: sqlite3.Connection) -> dict[str, dict[int,
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> dict[str, str]:
-    """Return the declared type of every column, in order; empty when the table cannot be read."""
+    """Return the declared type of every column, in order, NOT NULL ones marked; empty when it cannot be read."""
     try:
-        return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({table})")}
+        return {
+            row[1]: row[2] + (_REQUIRED if row[3] else "") for row in connection.execute(f"PRAGMA table_info({table})")
+        }
     except sqlite3.DatabaseError:
         return {}
 
@@ -157,8 +160,13 @@ def _read_pages(path: Path, columns: dict[str, dict[str, str]], rows: dict[str, 
 
 def _fits(row: _Row, columns: dict[str, str]) -> bool:
     """True when every value has a type that its column's declaration allows."""
-    kinds = columns.values()
-    return all(value is None or isinstance(value, _PYTHON_TYPES[kind]) for value, kind in zip(row, kinds, strict=True))
+    for value, kind in zip(row, columns.values(), strict=True):
+        is_allowed = not kind.endswith(_REQUIRED) if value is None else None
+        if is_allowed is None:
+            is_allowed = isinstance(value, _PYTHON_TYPES[kind.removesuffix(_REQUIRED)])
+        if not is_allowed:
+            return False
+    return True
 
 
 def _fill(fresh: sqlite3.Connection, tables: dict[str, dict[int, _Row]]) -> None:
@@ -180,6 +188,9 @@ def _fill(fresh: sqlite3.Connection, tables: dict[str, dict[int, _Row]]) -> None
     fresh.execute("DELETE FROM documents WHERE chat_id NOT IN (SELECT id FROM chats)")
     fresh.execute("UPDATE messages SET parent_id = NULL WHERE parent_id NOT IN (SELECT id FROM messages)")
     fresh.execute("DELETE FROM replies WHERE message_id NOT IN (SELECT id FROM messages)")
+    fresh.execute("UPDATE chats SET folder_id = NULL WHERE folder_id NOT IN (SELECT id FROM folders)")
+    migrations.fill_checksums(fresh)
+    search.rebuild(fresh)
     fresh.execute("COMMIT")
 
 

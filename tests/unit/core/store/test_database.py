@@ -15,7 +15,7 @@ from core.errors import AppError, ErrorCode
 from core.events import Passage
 from core.store import database as database_module
 from core.store.chats import ChatStore
-from core.store.database import RESERVE_BYTES, Database, reserve_path
+from core.store.database import RESERVE_BYTES, Database, mark_path, reserve_path
 from core.store.migrations import APPLICATION_ID, SCHEMA_VERSION, STEPS, migrate
 
 
@@ -25,8 +25,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def _names(path: Path) -> list[str]:
-    """Name the files beside and with the database, without its reserve."""
-    return sorted(file.name for file in path.parent.iterdir() if file != reserve_path(path))
+    """Name the files beside and with the database, without its reserve and its mark."""
+    return sorted(file.name for file in path.parent.iterdir() if file not in (reserve_path(path), mark_path(path)))
 
 
 def _filled(path: Path, chats: int = 3, prompts: int = 40) -> list[str]:
@@ -312,9 +312,9 @@ def test_what_holds_nothing_gives_an_empty_history_and_is_kept(path: Path, conte
 
 
 def test_a_truncated_file_is_salvaged(path: Path) -> None:
-    texts = _filled(path, prompts=80)
+    texts = _filled(path, prompts=160)
     content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
+    path.write_bytes(content[: len(content) * 2 // 3])
     database = Database.open(path)
     assert database.recovery is not None
     assert 0 < len(_texts(database)) < len(texts)
