@@ -42,7 +42,7 @@ class TrashedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChatPlace:
     """Where a conversation was left: what was typed and not sent, and the row at the upper edge of the window.
 
     `offset` is how many pixels of that row were above the edge; row -1 is the end, which is followed.
@@ -166,17 +166,17 @@ class HistoryStore:
                 [row[0] for row in connection.execute("SELECT id FROM messages WHERE deleted_at < ?", before)],
             )
 
-    def place(self, chat_id: ChatId) -> Place:
+    def place(self, chat_id: ChatId) -> ChatPlace:
         """Return where a conversation was left; the end, with nothing typed, where that is not known."""
         with self._database.read() as connection:
             row = connection.execute("SELECT draft, row, offset FROM places WHERE chat_id = ?", (chat_id,)).fetchone()
-        return Place() if row is None else Place(*row)
+        return ChatPlace() if row is None else ChatPlace(*row)
 
-    def save_place(self, chat_id: ChatId, place: Place) -> None:
+    def save_place(self, chat_id: ChatId, place: ChatPlace) -> None:
         """Remember where a conversation was left; nothing happens when it was deleted meanwhile."""
         with self._database.write() as connection:
             connection.execute("DELETE FROM places WHERE chat_id = ?", (chat_id,))
-            if place != Place():
+            if place != ChatPlace():
                 connection.execute(
                     """INSERT INTO places(chat_id, row, offset, draft) SELECT ?1, ?2, ?3, ?4
                        WHERE ?1 = 0 OR EXISTS (SELECT 1 FROM chats WHERE id = ?1)""",

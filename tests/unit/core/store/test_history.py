@@ -6,7 +6,7 @@ import pytest
 from core.errors import AppError, ErrorCode
 from core.store.chats import ChatId, ChatStore, FolderId
 from core.store.database import Database
-from core.store.history import NEW_CHAT, HistoryStore, Place
+from core.store.history import NEW_CHAT, HistoryStore, ChatPlace
 
 DAY_S = 86_400.0
 
@@ -111,15 +111,15 @@ def test_an_erased_message_leaves_a_whole_line_behind(
 
 def test_the_place_of_a_chat_is_kept(store: ChatStore, history: HistoryStore) -> None:
     chat_id = store.create_chat("t")
-    assert history.place(chat_id) == Place()
-    place = Place("unsent \ud800 text", 12, 340)
+    assert history.place(chat_id) == ChatPlace()
+    place = ChatPlace("unsent \ud800 text", 12, 340)
     history.save_place(chat_id, place)
-    history.save_place(NEW_CHAT, Place("for a new chat"))
-    assert history.place(chat_id) == Place("unsent \ufffd text", 12, 340)
+    history.save_place(NEW_CHAT, ChatPlace("for a new chat"))
+    assert history.place(chat_id) == ChatPlace("unsent \ufffd text", 12, 340)
     assert history.place(NEW_CHAT).draft == "for a new chat"
-    history.save_place(NEW_CHAT, Place())
-    assert history.place(NEW_CHAT) == Place()
+    history.save_place(NEW_CHAT, ChatPlace())
+    assert history.place(NEW_CHAT) == ChatPlace()
     store.delete_chat(chat_id)
     history.save_place(chat_id, place)
-    assert history.place(chat_id) == Place()
-    assert history.place(ChatId(99)) == Place()
+    assert history.place(chat_id) == ChatPlace()
+    assert history.place(ChatId(99)) == ChatPlace()
