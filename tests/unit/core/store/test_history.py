@@ -6,7 +6,7 @@ import pytest
 from core.errors import AppError, ErrorCode
 from core.store.chats import ChatId, ChatStore, FolderId
 from core.store.database import Database
-from core.store.history import NEW_CHAT, HistoryStore, ChatPlace
+from core.store.history import NEW_CHAT, ChatPlace, HistoryStore
 
 DAY_S = 86_400.0
 
