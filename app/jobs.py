@@ -20,6 +20,7 @@ from core.events import (
     CancelToken,
     DownloadProgress,
     Emit,
+    ExchangeProgress,
     Interrupted,
     LoadProgress,
     PromptProgress,
@@ -30,7 +31,7 @@ from core.events import (
 FRAME_MS = 16
 LANES = ("engine", "store", "load", "library", "download")
 DURABLE_LANES = frozenset({"store"})  # what waits here at the end is still carried out: it saves things
-_LATEST_ONLY = (LoadProgress, PromptProgress, Saved, DownloadProgress)
+_LATEST_ONLY = (LoadProgress, PromptProgress, Saved, DownloadProgress, ExchangeProgress)
 
 _log = logging.getLogger(__name__)
 

@@ -170,7 +170,7 @@ def export_all(services: Services, target: Path, cancel: CancelToken) -> int:
     """
     from core import own_data
 
-    return own_data.export_all(services.paths, services.database, services.store, target, cancel)
+    return own_data.export_all(services.paths, services.database, target, cancel)
 
 
 def erase(services: Services, *, with_models: bool) -> None:

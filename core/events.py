@@ -307,3 +307,11 @@ Event = (
     | JobFailed
 )
 Emit = Callable[[object], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeProgress:
+    """How many conversations have been exported or imported."""
+
+    done: int
+    total: int

@@ -3,7 +3,6 @@
 Knows the data directory as a whole; must not know the window. Takes time in proportion to the data: work for a lane.
 """
 
-import json
 import os
 import shutil
 import sqlite3
@@ -17,9 +16,10 @@ from pathlib import Path
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Interrupted
+from core.exchange.archive import all_chat_ids
+from core.exchange.tern_json import write_json
 from core.paths import AppPaths
 from core.settings import sync_directory
-from core.store.chats import Chat, ChatStore
 from core.store.database import Database
 
 
@@ -66,7 +66,7 @@ def measure(paths: AppPaths, cancel: CancelToken) -> tuple[Place, ...]:
     return tuple(Place(kind, where[kind], sizes[kind]) for kind in PlaceKind)
 
 
-def export_all(paths: AppPaths, database: Database, store: ChatStore, target: Path, cancel: CancelToken) -> int:
+def export_all(paths: AppPaths, database: Database, target: Path, cancel: CancelToken) -> int:
     """Write conversations, documents and settings to the ZIP file `target`; returns how many conversations.
 
     It holds conversations.json for people and programs, and history.sqlite3 and settings.json to put back in place.
@@ -79,7 +79,7 @@ def export_all(paths: AppPaths, database: Database, store: ChatStore, target: Pa
     unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
-            n_chats = _write_chats(archive, store, cancel)
+            n_chats = _write_chats(archive, database, cancel)
             _write_database(archive, database)
             if paths.settings.is_file():
                 archive.write(paths.settings, "settings.json")
@@ -132,39 +132,13 @@ def _kind_of(path: Path, paths: AppPaths) -> PlaceKind:
     if path == paths.settings:
         return PlaceKind.SETTINGS
     sides = {paths.database.name + suffix for suffix in ("", "-wal", "-shm", "-journal")}
-    return PlaceKind.HISTORY if path.parent == paths.data and path.name in sides else PlaceKind.OTHER
+    is_history = path.parent == paths.data and path.name in sides
+    return PlaceKind.HISTORY if is_history or path.is_relative_to(paths.data / "backups") else PlaceKind.OTHER
 
 
-def _write_chats(archive: zipfile.ZipFile, store: ChatStore, cancel: CancelToken) -> int:
-    chats = store.chats()
+def _write_chats(archive: zipfile.ZipFile, database: Database, cancel: CancelToken) -> int:
     with archive.open("conversations.json", "w", force_zip64=True) as file:
-        file.write(b'{"format": 1, "conversations": [')
-        for number, chat in enumerate(chats):
-            if cancel.is_cancelled:
-                raise Interrupted
-            text = json.dumps(_chat(chat, store), ensure_ascii=False, indent=1)
-            file.write(("," if number else "").encode() + b"\n" + text.encode("utf-8", "replace"))
-        file.write(b"\n]}\n")
-    return len(chats)
-
-
-def _chat(chat: Chat, store: ChatStore) -> dict[str, object]:
-    return {
-        "title": chat.title,
-        "created_at": chat.created_at,
-        "updated_at": chat.updated_at,
-        "messages": [
-            {
-                "role": message.role.value,
-                "text": message.text,
-                "state": message.state.value,
-                "created_at": message.created_at,
-                "model": message.model,
-            }
-            for message in store.messages(chat.id)
-        ],
-        "documents": [{"name": each.name, "text": each.text} for each in store.documents(chat.id)],
-    }
+        return write_json(file, database, all_chat_ids(database), cancel, lambda _event: None)
 
 
 def _write_database(archive: zipfile.ZipFile, database: Database) -> None:

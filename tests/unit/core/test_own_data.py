@@ -53,14 +53,14 @@ def test_an_export_holds_everything(paths: AppPaths, database: Database, tmp_pat
     store.add_prompt(chat, "Grüße 😀")
     store.add_document(chat, "a.txt", "0" * 64, "words")
     target = tmp_path / "all.zip"
-    assert export_all(paths, database, store, target, CancelToken()) == 1
+    assert export_all(paths, database, target, CancelToken()) == 1
     with zipfile.ZipFile(target) as archive:
         assert sorted(archive.namelist()) == ["conversations.json", "history.sqlite3", "settings.json"]
-        told = json.loads(archive.read("conversations.json"))["conversations"][0]
+        told = json.loads(archive.read("conversations.json"))["chats"][0]
         archive.extract("history.sqlite3", tmp_path)
-    assert told["title"] == "Tides"
+    assert told["chat"]["title"] == "Tides"
     assert told["messages"][0]["text"] == "Grüße 😀"
-    assert told["documents"] == [{"name": "a.txt", "text": "words"}]
+    assert [(each["name"], each["text"]) for each in told["documents"]] == [("a.txt", "words")]
     copy = sqlite3.connect(tmp_path / "history.sqlite3")
     assert copy.execute("SELECT text FROM messages").fetchall() == [("Grüße 😀",)]
     copy.close()
@@ -69,7 +69,7 @@ def test_an_export_holds_everything(paths: AppPaths, database: Database, tmp_pat
 
 def test_an_export_to_nowhere_is_said(paths: AppPaths, database: Database, tmp_path: Path) -> None:
     with pytest.raises(AppError) as caught:
-        export_all(paths, database, ChatStore(database), tmp_path / "no" / "all.zip", CancelToken())
+        export_all(paths, database, tmp_path / "no" / "all.zip", CancelToken())
     assert caught.value.code is ErrorCode.OUTPUT_UNWRITABLE
 
 
