@@ -163,7 +163,7 @@ def prompt_of(passages: list[str], question: str) -> str:
 def copying(rng: random.Random) -> list[tuple[str, str]]:
     """Return a first exercise: numbered lines of random words, some of them asked for by their words or by number."""
     count = rng.randint(2, 5)
-    lines = [" ".join(_any_word(rng) for _ in range(rng.randint(2, 7))).capitalize() + "." for _ in range(count)]
+    lines = [" ".join(_any_word(rng) for _ in range(rng.randint(2, rng.choice([7, 7, 14])))).capitalize() + "." for _ in range(count)]
     turns = []
     for wanted in rng.sample(range(count), rng.randint(1, count)):
         words = lines[wanted].rstrip(".").split()
@@ -182,10 +182,11 @@ def repeating(rng: random.Random) -> list[tuple[str, str]]:
 
 
 _WORDS = [*_THINGS, *_PLACES, *_GOODS, *_ROLES, *_COLOURS, *_ADJECTIVES, *_UNITS]
+MORE_WORDS: list[str] = []  # filled with the ordinary words of records.txt
 
 
 def _any_word(rng: random.Random) -> str:
     r = rng.random()
     if r < 0.5:
-        return rng.choice(_WORDS)
+        return rng.choice(MORE_WORDS if MORE_WORDS and r < 0.35 else _WORDS)
     return word(rng) if r < 0.85 else str(rng.randint(1, 2000))

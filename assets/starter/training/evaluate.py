@@ -5,6 +5,7 @@ transformers library where it is installed, (f) the same prompts at temperature 
 """
 
 import argparse
+import hashlib
 import json
 import math
 import re
@@ -21,8 +22,11 @@ sys.path.insert(0, str(HERE.parents[2]))
 from core.events import CancelToken, StopReason  # noqa: E402
 from core.inference.engine import Engine, Generation, open_engine  # noqa: E402
 from core.inference.model import load_model  # noqa: E402
-from core.inference.prompt import Role, Turn, build_prompt  # noqa: E402
+from core.inference.prompt import Role, Turn, build_prompt, reply_reserve  # noqa: E402
 from core.inference.sampling import SamplingParams  # noqa: E402
+from core.library.cite import build_context, passage_budget  # noqa: E402
+from core.library.reading import DocumentText  # noqa: E402
+from core.library.search import Library  # noqa: E402
 
 QUOTE = re.compile(r'^\[(\d+)\] "(.*)"$', re.DOTALL)
 GREEDY = SamplingParams(temperature=0.0, repeat_penalty=1.0, max_tokens=120)
@@ -86,6 +90,33 @@ def share(values: list[bool]) -> float:
 def run(engine: Engine, name: str, key: str, limit: int, params: SamplingParams) -> list[tuple[dict, Generation]]:
     """Answer every row of a held-out file."""
     return [(row, answer(engine, row[key], params)) for row in rows_of(name, limit)]
+
+
+def dropped(engine: Engine) -> list[tuple[str, str, Generation]]:
+    """Ask about the documents of held_out_documents.txt as if they were dropped on the window: question, quote, answer.
+
+    The quote is "" where the document does not hold the answer.
+    """
+    library, results = Library(), []
+    for part in (HERE / "held_out_documents.txt").read_text(encoding="utf-8").split("\n= ")[1:]:
+        lines = [line for line in part.splitlines() if line]
+        text = "\n".join(line for line in lines[1:] if line[0] not in "?>")
+        document = DocumentText(lines[0], hashlib.sha256(text.encode()).hexdigest(), text)
+        asked = [line[2:] for line in lines if line[0] == "?"]
+        quotes_ = [line[2:].removeprefix("-") for line in lines if line[0] == ">"]
+        for question, quote in zip(asked, quotes_, strict=True):
+            reserve = reply_reserve(engine.context_length, GREEDY.max_tokens)
+            budget = passage_budget(engine.context_length, reserve)
+            count = lambda text: len(engine.tokenizer.encode_text(text))  # noqa: E731
+            passages = library.find([document], question, count, budget, CancelToken())
+            results.append((question, quote, answer(engine, build_context(passages, question), GREEDY)))
+    return results
+
+
+def is_sensible(text: str, quote: str) -> bool:
+    """Whether an answer quotes the right sentence word for word, or says that there is none."""
+    found = QUOTE.match(text)
+    return found[2] == quote if quote and found is not None else not quote and "not in the passages" in text
 
 
 def loss_on(model: Path, engine: Engine, name: str, limit: int) -> float:
@@ -179,6 +210,11 @@ def main() -> int:
     show([(row["prompt"], g.text) for (row, g), ok in zip(documents, found, strict=True) if not ok[0]], options.show)
     absent = run(engine, "absent", "prompt", options.limit, GREEDY)
     print(f"    passages without the answer: {share(['not in the passages' in g.text for _, g in absent]):.1f} % of {len(absent)} say so")
+
+    real = dropped(engine)
+    sensible = [is_sensible(g.text, quote) for _, quote, g in real]
+    print(f"    documents as people have them, dropped: {share(sensible):.1f} % of {len(real)} answered with the right sentence")
+    show([(question, g.text) for (question, _, g), ok in zip(real, sensible, strict=True) if not ok], options.show)
 
     beyond = run(engine, "beyond", "question", options.limit, GREEDY)
     declined = [declines(g.text) for _, g in beyond]

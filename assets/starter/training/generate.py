@@ -9,6 +9,7 @@ from pathlib import Path
 
 import beyond
 import documents
+import records
 
 HERE = Path(__file__).parent
 MACROS = {
@@ -82,6 +83,7 @@ def read_facts(path: Path) -> list[Fact]:
     return facts
 
 
+documents.MORE_WORDS.extend(records.LEXICON)
 FACTS = read_facts(HERE / "facts.txt")
 PHRASES: dict[str, list[str]] = {}
 for _more in read_facts(HERE / "phrases.txt"):  # a fact may stand there several times
@@ -192,7 +194,9 @@ def conversation(rng: random.Random, progress: float) -> list[tuple[str, str]]:
     system = [("System", rng.choice([SYSTEMS[0], SYSTEMS[0], rng.choice(SYSTEMS)]))] if rng.random() < 0.6 else []
     if r < copying:
         return system + (documents.repeating(rng) if rng.random() < repeating else documents.copying(rng))
-    if rng.random() < 0.26:
+    if rng.random() < 0.32:
+        if rng.random() < 0.6:
+            return [*system, *records.questions(rng)]
         level = 0 if rng.random() > 4 * progress else 1 if rng.random() > 2 * progress else 2
         return [*system, *(small_talk(rng) if rng.random() < 0.05 else []), *documents.questions(rng, level)]
     turns = []

@@ -23,7 +23,7 @@ import tokens
 from model import BitNet, Size
 from optim import Muon
 
-ROWS, LENGTH = 20, 256
+ROWS, LENGTH = 16, 320
 OTHER_WEIGHT = 0.05  # of the loss on tokens that the model does not write itself
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     """Train and keep checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint, the log and the tokenizer")
-    parser.add_argument("--steps", type=int, default=4450)
+    parser.add_argument("--steps", type=int, default=4800)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rate", type=float, default=0.02, help="of Muon; the embedding and the norms get a fifth of it")
