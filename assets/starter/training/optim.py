@@ -5,11 +5,13 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
+from model import PRODUCT
+
 
 @torch.compile(dynamic=False)
 def orthogonal(updates: Tensor) -> Tensor:
     """Return the nearest (semi-)orthogonal matrices by five Newton-Schulz steps; rows <= columns."""
-    x = updates.bfloat16()
+    x = updates.to(PRODUCT)
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(5):
         a = x @ x.mT
