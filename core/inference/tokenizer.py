@@ -20,6 +20,7 @@ from core.inference.templates import ChatTemplate, choose_template
 from core.inference.tokenizer_file import FILE_NAME, read_backend
 
 MAX_TEMPLATE_BYTES = 1 << 20
+MAX_TOKEN_BYTES = 64  # longer tokens are runs of spaces and rules, which nothing needs to be spelt with
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PROBE = "Aa 0\n\tGröße 今日は 🚀"
@@ -132,6 +133,16 @@ class Tokenizer:
         stream = self.decoder()
         return "".join([stream.push(token_id) for token_id in ids]) + stream.flush()
 
+    def bytes_of(self, token_id: TokenId) -> bytes:
+        """UTF-8 that the token stands for, possibly part of a character; empty for special tokens."""
+        return self._bytes_of(token_id)
+
+    def ids_of_prefixes(self, data: bytes) -> list[TokenId]:
+        """Ids of the plain tokens whose bytes are the beginning of `data`, the shortest first."""
+        piece = "".join(_CHARACTERS[byte] for byte in data[:MAX_TOKEN_BYTES])
+        found = (self._plain.token_to_id(piece[:length]) for length in range(1, len(piece) + 1))
+        return [cast("TokenId", id_) for id_ in found if id_ is not None and id_ not in self._added_ids]
+
     def _encode_plain(self, text: str) -> list[TokenId]:
         if not text:
             return []
@@ -162,6 +173,7 @@ def byte_alphabet() -> dict[int, int]:
 
 
 _ALPHABET = byte_alphabet()
+_CHARACTERS = {byte: chr(char) for char, byte in _ALPHABET.items()}
 
 
 def _bytes_of_piece(piece: str) -> bytes:

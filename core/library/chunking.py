@@ -16,6 +16,7 @@ TARGET_WORDS: Final = 40
 MAX_SENTENCE_WORDS: Final = 80  # a longer one is cut: tables and lists without a full stop
 _MAX_WORD_CHARS: Final = 40  # of what is written without spaces, such as paths, as much counts as one word
 _HEADING_WORDS: Final = 12
+_SHORT_LINE: Final = 0.75  # of the longest line of a passage: wrapped lines are nearly as long as each other
 # Files whose lines are the records; everything else is prose, where a line break may stand inside a sentence.
 _PROSE_SUFFIXES: Final = frozenset({"", ".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".tex"})
 
@@ -63,6 +64,27 @@ def split(text: str, *, is_lines: bool = False) -> Iterator[Span]:
             yield from spans
     if heading is not None:
         yield heading
+
+
+def sentences(text: str) -> Iterator[Span]:
+    """Yield the sentences, list items and headings of a passage in order, as a person would quote them."""
+    whole = Span(0, len(text))
+    longest = max((len(line.strip()) for line in text.splitlines()), default=0)
+    cuts = {*_sentence_cuts(text), *_heading_cuts(text, longest)}
+    start = 0
+    for cut in (*sorted(cuts), whole.end):
+        span = _trimmed(text, start, cut)
+        start = cut
+        if span.start < span.end:
+            yield span
+
+
+def _heading_cuts(text: str, longest: int) -> Iterator[int]:
+    """Yield the line breaks at which a sentence cannot go on: blank lines, and lines that end well before the others."""
+    for match in re.finditer(r"[^\n]+\n\s*", text):
+        line = match[0].strip()
+        if match[0].count("\n") > 1 or len(line) < _SHORT_LINE * longest:
+            yield match.end()
 
 
 def _paragraphs(text: str) -> Iterator[Span]:

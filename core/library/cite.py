@@ -53,7 +53,7 @@ def passage_budget(context_length: int, reserve: int, share_percent: int = 50) -
 
 def list_passages(passages: Sequence[Passage]) -> str:
     """Return the numbered list, each passage on one line so that none can look like another's beginning."""
-    return "\n".join(f"[{passage.number}] {_on_one_line(passage.text)}" for passage in passages)
+    return "\n".join(f"[{passage.number}] {on_one_line(passage.text)}" for passage in passages)
 
 
 def build_context(passages: Sequence[Passage], question: str) -> str:
@@ -143,5 +143,6 @@ def _folded(text: str) -> tuple[str, list[int]]:
     return "".join(characters), places
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
+    """Return `text` with every run of white space as one space, so that no line of it can look like another passage."""
     return _SPACES.sub(" ", text).strip()

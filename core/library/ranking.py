@@ -66,17 +66,23 @@ def rank(indexes: Sequence[Index], question: str) -> list[tuple[int, int]]:
 
     Equal scores stay in the order of the documents.
     """
+    found = scores(indexes, question)
+    return sorted(found, key=lambda place: (-found[place], place))
+
+
+def scores(indexes: Sequence[Index], question: str) -> dict[tuple[int, int], float]:
+    """Return the BM25 score of every (index, passage) that shares a word with `question`; all are above 0."""
     n_passages = sum(len(index) for index in indexes)
     mean_length = sum(index.n_words for index in indexes) / max(n_passages, 1)
-    scores: dict[tuple[int, int], float] = {}
+    found: dict[tuple[int, int], float] = {}
     for word in _asked_words(question):
         n_holding = sum(index.count_of(word) for index in indexes)
         weight = math.log(1 + (n_passages - n_holding + 0.5) / (n_holding + 0.5))
         for which, index in enumerate(indexes):
             for number, count, length in index.frequencies(word):
                 damped = count * (K1 + 1) / (count + K1 * (1 - B + B * length / mean_length))
-                scores[which, number] = scores.get((which, number), 0.0) + weight * damped
-    return sorted(scores, key=lambda place: (-scores[place], place))
+                found[which, number] = found.get((which, number), 0.0) + weight * damped
+    return found
 
 
 def _asked_words(question: str) -> list[str]:
