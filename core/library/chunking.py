@@ -80,7 +80,7 @@ def sentences(text: str) -> Iterator[Span]:
 
 
 def _heading_cuts(text: str, longest: int) -> Iterator[int]:
-    """Yield the line breaks at which a sentence cannot go on: blank lines, and lines that end well before the others."""
+    """Yield the line breaks where no sentence goes on: blank lines, and lines that end well before the others."""
     for match in re.finditer(r"[^\n]+\n\s*", text):
         line = match[0].strip()
         if match[0].count("\n") > 1 or len(line) < _SHORT_LINE * longest:

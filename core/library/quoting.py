@@ -1,7 +1,7 @@
 """Answers made of quotes alone: the sentences that a model may give, word for word, and how well each fits.
 
-Knows sentences and words; must not know tokens or models. An answer that is one of these quotes stands in its passage by
-construction.
+Knows sentences and words; must not know tokens or models. An answer that is one of these quotes stands in its passage
+by construction.
 """
 
 from collections.abc import Sequence
