@@ -43,7 +43,7 @@ def test_a_sentence_that_stands_twice_is_quoted_once() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("A heading\nThis line goes on and on\nuntil it ends.", ["A heading", "This line goes on and on\nuntil it ends."]),
+        ("A head\nThis line goes on and on\nuntil it ends.", ["A head", "This line goes on and on\nuntil it ends."]),
         ("One.\n\nTwo", ["One.", "Two"]),
         ("- a\n- b", ["- a", "- b"]),
         ("", []),
