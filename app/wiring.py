@@ -72,7 +72,11 @@ def chat_service(services: Services, engine: "Callable[[], Engine]", settings: S
         ready.set_threads(n_threads(settings))
         return ready
 
-    reading = ReadingLimits(settings.integer("passages_limit"), settings.integer("passages_share_percent"))
+    reading = ReadingLimits(
+        settings.integer("passages_limit"),
+        settings.integer("passages_share_percent"),
+        settings.text("document_answers"),
+    )
     return ChatService(services.store, tuned, library=services.library, reading=reading)
 
 

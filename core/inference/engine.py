@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit, PromptProgress, ReplyStats, StopReason, TextDelta
+from core.inference.choices import Choice, Choices
 from core.inference.config import TokenId
 from core.inference.formats import read_tokenizer
+from core.inference.inspect import count_parameters
 from core.inference.kv_cache import PrefixCache
 from core.inference.logits import HeadQuery, TopLogits
 from core.inference.loops import LoopDetector
@@ -30,7 +32,11 @@ from core.inference.tokenizer import Tokenizer
 _OUTLOOK_TOKENS = 32  # at the end of the last answer, in which the place for outlook() is looked for
 _OUTLOOK_STEP = 4
 _OUTLOOK_BEFORE = 24  # tokens of text that are shown before the place
+SMALL_PARAMETERS = 100_000_000  # a model below this cannot be trusted with words of its own about a document
 PREFILL_CHUNK = 64  # tokens between two looks at `cancel`, and between two reports of progress
+
+
+_ALL_LOGITS = HeadQuery(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,10 @@ class Generation:
 class Engine:
     """A loaded model that answers, one prompt at a time."""
 
-    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, name: str) -> None:
-        """Takes ownership of `model`: `close` closes it."""
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, name: str, *, is_small: bool = False) -> None:
+        """Takes ownership of `model`: `close` closes it. `is_small`: it has fewer weights than SMALL_PARAMETERS."""
         self.name = name
+        self.is_small = is_small
         self.tokenizer = tokenizer
         self._model = model
         self._cache = PrefixCache()
@@ -69,12 +76,18 @@ class Engine:
         return self._cache.ids
 
     def generate(
-        self, prompt_ids: Sequence[TokenId], params: SamplingParams, cancel: CancelToken, emit: Emit
+        self,
+        prompt_ids: Sequence[TokenId],
+        params: SamplingParams,
+        cancel: CancelToken,
+        emit: Emit,
+        choices: Sequence[Choice] = (),
     ) -> Generation:
         """Answers a prompt; emits PromptProgress and TextDelta, and ends within one step of `cancel`.
 
         The part of the prompt that the cache holds already is not read again. A cancelled answer is returned like any
-        other, with what was said until then.
+        other, with what was said until then. With `choices` the answer is one of them, the one that the model and
+        their priors together find likeliest; of `params` only the end (max_tokens, stop) counts then.
 
         Raises:
             AppError: PROMPT_EMPTY, PROMPT_TOO_LONG, TOKEN_OUT_OF_RANGE; MODEL_DAMAGED when the model gives no numbers.
@@ -90,9 +103,13 @@ class Engine:
             started = time.perf_counter()
             n_full_before = self._model.n_full_heads
             sampler = make_sampler(params, seed)
-            top = self._read_prompt(prompt, n_cached, sampler.query(()), cancel, emit)
+            query = _ALL_LOGITS if choices else sampler.query(())
+            top = self._read_prompt(prompt, n_cached, query, cancel, emit)
             prefill_s = time.perf_counter() - started
-            reason = self._answer(top, sampler, reply, cancel)
+            if choices:
+                reason = self._choose(top, Choices(choices, self.tokenizer), reply, cancel)
+            else:
+                reason = self._answer(top, sampler, reply, cancel)
         finally:
             interrupter.disarm()
         reply.finish()
@@ -201,6 +218,28 @@ class Engine:
                 return StopReason.CONTEXT_FULL
             try:
                 top = self._read((token_id,), sampler.query(reply.token_ids))
+            except Interrupted:
+                break
+        return StopReason.CANCELLED
+
+    def _choose(self, top: TopLogits | None, choices: Choices, reply: "_Reply", cancel: CancelToken) -> StopReason:
+        """Says one of `choices`; once only one is left, the rest of it is said without asking the model."""
+        while top is not None and not cancel.is_cancelled:
+            self._check_finite(top)
+            token_id = choices.pick(top.logits)
+            choices.take(token_id)
+            is_end = token_id in self.tokenizer.stop_ids
+            rest = choices.forced()
+            for said in (*(() if is_end else (token_id,)), *rest):
+                reason = reply.take(said)
+                if reason is not None:
+                    return reason
+            if is_end or rest or choices.is_complete:
+                return StopReason.STOP_TOKEN
+            if len(self._cache) + 1 >= self.context_length:
+                return StopReason.CONTEXT_FULL
+            try:
+                top = self._read((token_id,), _ALL_LOGITS)
             except Interrupted:
                 break
         return StopReason.CANCELLED
@@ -356,4 +395,5 @@ def open_engine(
     model = load_model(
         path, context_length=context_length, n_threads=n_threads, kernels=kernels, cancel=cancel, emit=emit
     )
-    return Engine(model, tokenizer, model.name)
+    is_small = count_parameters(model.config) < SMALL_PARAMETERS
+    return Engine(model, tokenizer, model.name, is_small=is_small)

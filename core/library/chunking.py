@@ -80,10 +80,13 @@ def sentences(text: str) -> Iterator[Span]:
 
 
 def _heading_cuts(text: str, longest: int) -> Iterator[int]:
-    """Yield the line breaks where no sentence goes on: blank lines, and lines that end well before the others."""
+    """Yield the line breaks where no sentence goes on: blank lines, and after a line much shorter than the others.
+
+    A small letter at the beginning of the next line says that it does go on.
+    """
     for match in re.finditer(r"[^\n]+\n\s*", text):
-        line = match[0].strip()
-        if match[0].count("\n") > 1 or len(line) < _SHORT_LINE * longest:
+        is_short = len(match[0].strip()) < _SHORT_LINE * longest
+        if match[0].count("\n") > 1 or (is_short and not text[match.end() : match.end() + 1].islower()):
             yield match.end()
 
 

@@ -55,6 +55,7 @@ class Engine:
     """
 
     name = "fake"
+    is_small = False
     context_length = 100_000
     tokenizer = Tokenizer()
 
@@ -65,7 +66,9 @@ class Engine:
     def clock(self) -> float:
         return self._n_pieces * STEP_S
 
-    def generate(self, prompt_ids: Sequence[int], params: Params, cancel: CancelToken, emit: Emit) -> Generation:
+    def generate(
+        self, prompt_ids: Sequence[int], params: Params, cancel: CancelToken, emit: Emit, choices: object = ()
+    ) -> Generation:
         text = ""
         for _ in range(N_PIECES):
             self._n_pieces += 1

@@ -36,6 +36,7 @@ class FakeEngine:
 
     def __init__(self, words: Sequence[str] = ("Hello ", "from ", "the ", "fake."), *, is_paced: bool = False) -> None:
         self.name = "fake"
+        self.is_small = False
         self.context_length = 512
         self.tokenizer = Tokenizer.from_directory(MODEL_DIR, load_config(MODEL_DIR))
         self.words = words
@@ -49,7 +50,9 @@ class FakeEngine:
     def release(self, n_words: int = 1) -> None:
         self._gate.release(n_words)
 
-    def generate(self, prompt_ids: Sequence[int], params: object, cancel: CancelToken, emit: Emit) -> FakeGeneration:
+    def generate(
+        self, prompt_ids: Sequence[int], params: object, cancel: CancelToken, emit: Emit, choices: object = ()
+    ) -> FakeGeneration:
         self.prompts.append(tuple(prompt_ids))
         cancel.on_cancel(lambda: self._gate.release(MANY))
         emit(PromptProgress(len(prompt_ids), len(prompt_ids)))

@@ -19,12 +19,15 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[2]))
 
+from core import chat  # noqa: E402
 from core.events import CancelToken, StopReason  # noqa: E402
+from core.inference.choices import Choice  # noqa: E402
 from core.inference.engine import Engine, Generation, open_engine  # noqa: E402
 from core.inference.model import load_model  # noqa: E402
 from core.inference.prompt import Role, Turn, build_prompt, reply_reserve  # noqa: E402
 from core.inference.sampling import SamplingParams  # noqa: E402
 from core.library.cite import build_context, passage_budget  # noqa: E402
+from core.library.quoting import quotes_for  # noqa: E402
 from core.library.reading import DocumentText  # noqa: E402
 from core.library.search import Library  # noqa: E402
 
@@ -92,10 +95,10 @@ def run(engine: Engine, name: str, key: str, limit: int, params: SamplingParams)
     return [(row, answer(engine, row[key], params)) for row in rows_of(name, limit)]
 
 
-def dropped(engine: Engine) -> list[tuple[str, str, Generation]]:
-    """Ask about the documents of held_out_documents.txt as if they were dropped on the window: question, quote, answer.
+def dropped(engine: Engine) -> list[tuple[str, str, Generation, Generation]]:
+    """Ask about the documents of held_out_documents.txt: question, quote, the model's own answer, the application's.
 
-    The quote is "" where the document does not hold the answer.
+    The quote is "" where the document does not hold the answer. The application lets small models quote only.
     """
     library, results = Library(), []
     for part in (HERE / "held_out_documents.txt").read_text(encoding="utf-8").split("\n= ")[1:]:
@@ -109,7 +112,10 @@ def dropped(engine: Engine) -> list[tuple[str, str, Generation]]:
             budget = passage_budget(engine.context_length, reserve)
             count = lambda text: len(engine.tokenizer.encode_text(text))  # noqa: E731
             passages = library.find([document], question, count, budget, CancelToken())
-            results.append((question, quote, answer(engine, build_context(passages, question), GREEDY)))
+            prompt = build_context(passages, question)
+            choices = [Choice(each.text, chat.TRUST_SMALL * each.score) for each in quotes_for(passages, question)]
+            quoted = engine.generate(ids_of(engine, prompt), GREEDY, CancelToken(), silent, choices)
+            results.append((question, quote, answer(engine, prompt, GREEDY), quoted))
     return results
 
 
@@ -212,9 +218,13 @@ def main() -> int:
     print(f"    passages without the answer: {share(['not in the passages' in g.text for _, g in absent]):.1f} % of {len(absent)} say so")
 
     real = dropped(engine)
-    sensible = [is_sensible(g.text, quote) for _, quote, g in real]
-    print(f"    documents as people have them, dropped: {share(sensible):.1f} % of {len(real)} answered with the right sentence")
-    show([(question, g.text) for (question, _, g), ok in zip(real, sensible, strict=True) if not ok], options.show)
+    own = [is_sensible(g.text, quote) for _, quote, g, _ in real]
+    sensible = [is_sensible(g.text, quote) for _, quote, _, g in real]
+    print(
+        f"    documents as people have them, dropped: {share(sensible):.1f} % of {len(real)} answered with the right sentence "
+        f"by the application, {share(own):.1f} % by the model left to itself"
+    )
+    show([(question, g.text) for (question, _, _, g), ok in zip(real, sensible, strict=True) if not ok], options.show)
 
     beyond = run(engine, "beyond", "question", options.limit, GREEDY)
     declined = [declines(g.text) for _, g in beyond]

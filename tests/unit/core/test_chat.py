@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.chat import SAVE_INTERVAL_S, ChatService
+from core.chat import SAVE_INTERVAL_S, ChatService, ReadingLimits
 from core.errors import AppError, ErrorCode
 from core.events import (
     CancelToken,
@@ -21,6 +21,7 @@ from core.events import (
 from core.inference.engine import open_engine
 from core.inference.sampling import SamplingParams
 from core.inference.templates import ChatTemplate
+from core.library.quoting import ABSENT
 from core.store.chats import ChatId, ChatStore, Message, MessageRole, MessageState
 from core.store.database import Database
 
@@ -66,12 +67,17 @@ class FakeEngine:
     def __init__(self, pieces: Sequence[str] = ("An", "swer"), name: str = "tern-fake", context_length: int = 2_000):
         self.pieces = list(pieces)
         self.name = name
+        self.is_small = False
+        self.choices: list[object] = []
         self.context_length = context_length
         self.prompts: list[tuple[int, ...]] = []
         self.before_piece: Callable[[int], None] = lambda _index: None
 
-    def generate(self, prompt_ids: Sequence[int], params: Params, cancel: CancelToken, emit) -> FakeGeneration:
+    def generate(
+        self, prompt_ids: Sequence[int], params: Params, cancel: CancelToken, emit, choices: object = ()
+    ) -> FakeGeneration:
         self.prompts.append(tuple(prompt_ids))
+        self.choices.append(choices)
         emit(PromptProgress(len(prompt_ids), len(prompt_ids)))
         text = ""
         reason = StopReason.STOP_TOKEN
@@ -406,3 +412,25 @@ def test_a_real_engine_reads_only_what_is_new(bed: Bed) -> None:
     assert second.reply.stats.cached_tokens >= first.reply.stats.prompt_tokens + n_answer - 1
     assert bed.stored()[1] == (first.text, MessageState.DONE)
     assert json.loads(second.reply.params)["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_small", "quotes"),
+    [("automatic", True, True), ("automatic", False, False), ("quotes", False, True), ("free", True, False)],
+)
+def test_small_models_and_whoever_wants_it_get_quotes_alone(bed: Bed, answers: str, is_small, quotes: bool) -> None:
+    bed.service = ChatService(bed.store, lambda: bed.engine, bed.clock, reading=ReadingLimits(answers=answers))
+    bed.engine.is_small = is_small
+    bed.store.add_document(bed.chat_id, "lease.txt", "1" * 64, LEASE)
+    bed.reply("What is the notice period?")
+    texts = [choice.text for choice in bed.engine.choices[-1]]
+    assert bool(texts) is quotes
+    if quotes:
+        assert ABSENT in texts
+        assert any("notice period" in text for text in texts)
+
+
+def test_without_documents_every_answer_is_free(bed: Bed) -> None:
+    bed.engine.is_small = True
+    bed.reply("Hello")
+    assert not bed.engine.choices[-1]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, PromptProgress, StopReason, TextDelta
+from core.inference.choices import Choice
 from core.inference.config import TokenId
 from core.inference.engine import PREFILL_CHUNK, Engine, Generation, StopStrings, open_engine
 from core.inference.loops import MIN_SPAN
@@ -501,3 +502,34 @@ def test_a_missing_tokenizer_is_noticed_before_weights_are_read(tiny_model_dir: 
         open_engine(directory, cancel=CancelToken(), emit=events.append)
     assert caught.value.code is ErrorCode.TOKENIZER_MISSING
     assert events == []
+
+
+def test_an_answer_from_choices_is_one_of_them_word_for_word(saying: MakeEngine) -> None:
+    engine, model = saying("rent is 720 euros, I think")
+    deltas: list[str] = []
+    choices = [Choice("rent is 720 euros."), Choice("the deposit is 50 euros."), Choice("no")]
+    result = engine.generate(
+        PROMPT,
+        GREEDY,
+        CancelToken(),
+        lambda event: deltas.append(event.text) if isinstance(event, TextDelta) else None,
+        choices,
+    )
+    assert (result.text, result.reason) == ("rent is 720 euros.", StopReason.STOP_TOKEN)
+    assert "".join(deltas) == result.text
+    assert len(model.reads) < len(result.token_ids)  # what is decided is not read
+    assert run(engine).text == "rent is 720 euros, I think"  # and the next answer is free again
+
+
+def test_a_prior_decides_against_the_model(saying: MakeEngine) -> None:
+    engine, _ = saying("yes")
+    choices = [Choice("yes"), Choice("never", 1000.0)]
+    assert engine.generate(PROMPT, GREEDY, CancelToken(), lambda event: None, choices).text == "never"
+
+
+def test_a_cancelled_choice_is_kept_as_far_as_it_came(saying: MakeEngine) -> None:
+    engine, _ = saying("yes")
+    cancel = CancelToken()
+    cancel.cancel()
+    result = engine.generate(PROMPT, GREEDY, cancel, lambda event: None, [Choice("yes"), Choice("no")])
+    assert (result.text, result.reason) == ("", StopReason.CANCELLED)

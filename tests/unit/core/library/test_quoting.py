@@ -44,6 +44,7 @@ def test_a_sentence_that_stands_twice_is_quoted_once() -> None:
     ("text", "expected"),
     [
         ("A head\nThis line goes on and on\nuntil it ends.", ["A head", "This line goes on and on\nuntil it ends."]),
+        ("The notice\nperiod is three months, it says.", ["The notice\nperiod is three months, it says."]),
         ("One.\n\nTwo", ["One.", "Two"]),
         ("- a\n- b", ["- a", "- b"]),
         ("", []),
