@@ -1,11 +1,11 @@
 """The words for documents: what went wrong with one, and where in it a passage stands. A part of notices.py; no Qt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.wording import Action, Words
 from core.errors import ErrorCode
-from core.events import Place, Unit
+from core.events import DocumentProgress, Place, Unit
 
 _FILE_SAFE: Final = "Your file was not changed."
 _MAX_LABEL_CHARS: Final = 60
@@ -93,6 +93,33 @@ DOCUMENT_WORDS: Final[Mapping[ErrorCode, Words]] = {
         Action.DISMISS,
     ),
 }
+
+_KINDS: Final[Sequence[tuple[str, str]]] = (
+    ("PDF", "pdf"),
+    ("Word and other texts", "docx odt rtf epub txt text md markdown rst adoc org tex html htm xhtml"),
+    ("Spreadsheets and tables", "xlsx xlsm xlsb xls ods csv tsv tab"),
+    ("Presentations", "pptx odp"),
+    ("E-mail", "eml mbox"),
+    (
+        "Data, subtitles and source code",
+        "json jsonl xml srt vtt log py js ts java c h cpp cs go rs rb php swift kt sh sql",
+    ),
+)
+
+
+def file_filters() -> tuple[str, ...]:
+    """Return the kinds of files that can be read, as the window for choosing files writes them."""
+    every = " ".join(f"*.{suffix}" for _, suffixes in _KINDS for suffix in suffixes.split())
+    kinds = (f"{name} ({' '.join(f'*.{suffix}' for suffix in suffixes.split())})" for name, suffixes in _KINDS)
+    return (f"Documents ({every})", *kinds, "All files (*)")
+
+
+def reading_in_words(progress: DocumentProgress) -> str:
+    """Return what is being read and how far that is."""
+    name = _short(progress.name)
+    share = f", {100 * progress.done // progress.total} %" if progress.total > 0 else ""
+    return f"Reading {name}{share}"
+
 
 _UNIT_WORDS: Final[Mapping[Unit, tuple[str, str]]] = {
     Unit.PAGE: ("page", "pages"),

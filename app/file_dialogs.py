@@ -33,10 +33,14 @@ def choose_new_file(parent: QWidget, title: str, name: str, on_chosen: Callable[
     return dialog
 
 
-def choose_files(parent: QWidget, title: str, on_chosen: Callable[[Sequence[Path]], object]) -> QFileDialog:
-    """Ask for files that exist."""
+def choose_files(
+    parent: QWidget, title: str, on_chosen: Callable[[Sequence[Path]], object], filters: Sequence[str] = ()
+) -> QFileDialog:
+    """Ask for files that exist; `filters` are kinds of files as Qt writes them, the first one is offered first."""
     dialog = QFileDialog(parent, title)
     dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+    if filters:
+        dialog.setNameFilters(list(filters))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.filesSelected.connect(lambda names: on_chosen([Path(name) for name in names]))
     dialog.open()

@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, Qt, QTimer
 from core.errors import AppError
 from core.events import (
     CancelToken,
+    DocumentProgress,
     DownloadProgress,
     Emit,
     ExchangeProgress,
@@ -31,7 +32,7 @@ from core.events import (
 FRAME_MS = 16
 LANES = ("engine", "store", "load", "library", "download")
 DURABLE_LANES = frozenset({"store"})  # what waits here at the end is still carried out: it saves things
-_LATEST_ONLY = (LoadProgress, PromptProgress, Saved, DownloadProgress, ExchangeProgress)
+_LATEST_ONLY = (LoadProgress, PromptProgress, Saved, DownloadProgress, DocumentProgress, ExchangeProgress)
 
 _log = logging.getLogger(__name__)
 

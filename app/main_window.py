@@ -21,6 +21,7 @@ from app.chat.model_session import ModelSession
 from app.chat.overrides import OverridesPresenter
 from app.chat.presenter import ChatPresenter
 from app.chat.rows import RowActions
+from app.document_words import file_filters
 from app.file_dialogs import choose_files, choose_folder
 from app.history.presenter import HistoryPresenter
 from app.history.sidebar import Sidebar
@@ -71,7 +72,7 @@ class MainWindow(QMainWindow):
             self,
         )
         self.chat = ChatPresenter(runner, self.messages, self._answering, self)
-        self.documents = DocumentsPresenter(runner, self.chat, self)
+        self.documents = DocumentsPresenter(runner, self.chat, wiring.build_extractor(paths), self)
         self.overrides = OverridesPresenter(runner, self.chat, self)
         self.preferences = PreferencesPresenter(
             runner, theme, paths, self.live, self.models, lambda: self._services, self
@@ -177,8 +178,8 @@ class MainWindow(QMainWindow):
         choose_folder(self, "Open a model folder", self.on_model_folder)
 
     def on_attach_files(self) -> None:
-        """Let the person point at text files."""
-        choose_files(self, "Attach text files", self.documents.add)
+        """Let the person point at documents."""
+        choose_files(self, "Attach documents", self.documents.add, file_filters())
 
     def on_model_folder(self, path: Path) -> None:
         """Load the model in a folder and remember it."""
@@ -206,8 +207,11 @@ class MainWindow(QMainWindow):
         self.pane.transcript.on_row_resized()
 
     def on_stop(self) -> None:
-        """Stop the answer."""
-        self.chat.stop()
+        """Stop the answer; without one, the reading of documents."""
+        if self.documents.is_reading and not self.chat.is_busy:
+            self.documents.stop_reading()
+        else:
+            self.chat.stop()
 
     def on_focus_composer(self) -> None:
         """Let the person write."""
@@ -473,6 +477,8 @@ class MainWindow(QMainWindow):
         self.chat.announced.connect(self.on_announced)
         self.documents.changed.connect(self.pane.composer.chips.show_names)
         self.documents.reading_changed.connect(self.pane.composer.set_reading)
+        self.documents.progress_changed.connect(self.pane.composer.chips.show_reading)
+        self.pane.composer.chips.reading_cancelled.connect(self.documents.stop_reading)
         self.pane.composer.chips.removed.connect(self.documents.remove)
         self.pane.composer.attach_requested.connect(self.on_attach_files)
         self.pane.files_given.connect(self.documents.add)

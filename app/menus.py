@@ -29,7 +29,7 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
         "&File",
         (
             _Command("&New chat", "on_new_chat", "Ctrl+N"),
-            _Command("&Attach text files…", "on_attach_files", "Ctrl+Shift+O"),
+            _Command("&Attach documents…", "on_attach_files", "Ctrl+Shift+O"),
             _Command("&Open a model folder…", "on_open_model_folder", "Ctrl+O"),
             _SEPARATOR,
             _Command("Open the &data folder", "on_open_data_folder"),

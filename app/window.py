@@ -54,6 +54,7 @@ class Session:
         ended = self.runner.shutdown(within_s)
         if ended:
             self.window.models.close()
+            self.window.documents.close()
             if self.window.services is not None:
                 self.window.services.close()
         self.theme.changing.disconnect()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.inference.engine import Engine
     from core.inference.memory import MemoryEstimate
     from core.inference.sampling import SamplingParams
+    from core.library.extractor import Extractor
 
 LoadModel = Callable[[Path, Settings, CancelToken, Emit], "Engine"]
 Answering = tuple["ChatService", "SamplingParams", str]  # the service, how to sample, the system prompt
@@ -61,6 +62,13 @@ def build_services(paths: AppPaths) -> Services:
         database.close()
         raise
     return Services(paths, database, store, n_interrupted, OverrideStore(database))
+
+
+def build_extractor(paths: AppPaths) -> "Extractor":
+    """Return what reads documents, in a child process that starts with the first one; close() when done."""
+    from core.library.extractor import Extractor
+
+    return Extractor(paths.quarantine)
 
 
 def chat_service(services: Services, engine: "Callable[[], Engine]", settings: Settings) -> "ChatService":

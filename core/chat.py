@@ -116,7 +116,8 @@ class ChatService:
         emit: Emit,
     ) -> tuple[Passage, ...]:
         """Store with the prompt what the model is to read of the conversation's documents, then tell it."""
-        documents = [DocumentText(each.name, each.sha256, each.text) for each in self._store.documents(chat_id)]
+        stored = self._store.documents(chat_id)
+        documents = [DocumentText(each.name, each.sha256, each.text, each.structure) for each in stored]
         if not documents:
             return ()
         passages = self._library.find(

@@ -55,6 +55,11 @@ class AppPaths:
         return self.data / "connections.jsonl"
 
     @property
+    def quarantine(self) -> Path:
+        """Documents that have killed the extraction child, by their hashes."""
+        return self.data / "quarantine.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one running instance."""
         return self.data / "tern.lock"

@@ -20,12 +20,14 @@ class DocumentChips(QWidget):
     """One chip a document; takes no room without any."""
 
     removed = Signal(int)
+    reading_cancelled = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._names: tuple[str, ...] = ()
         self._chips: list[_Chip] = []
+        self._reading: _Chip | None = None
         self.setAccessibleName("Documents of this chat")
         theme.changed.connect(self.on_theme_changed)
         self.hide()
@@ -42,12 +44,28 @@ class DocumentChips(QWidget):
             chip.hide()
             chip.deleteLater()
         self._chips = [self._chip(index, name) for index, name in enumerate(names)]
-        self.setVisible(bool(names))
-        self._place()
+        self._show_or_hide()
+
+    def show_reading(self, words: str) -> None:
+        """Show what is being read now, behind the others; "" for nothing."""
+        if self._reading is not None and (not words or not self._reading.has_room_for(words)):
+            self._reading.hide()
+            self._reading.deleteLater()
+            self._reading = None
+        if words and self._reading is None:
+            self._reading = _Chip(words, self._theme, self, is_reading=True)
+            self._reading.button.clicked.connect(self.reading_cancelled)
+            self._reading.show()
+        elif self._reading is not None:
+            self._reading.set_words(words)
+        self._show_or_hide()
 
     def on_theme_changed(self) -> None:
         """Make the chips anew: they hold an icon and text of a size."""
+        words = "" if self._reading is None else self._reading.words
+        self.show_reading("")
         self.show_names(self._names)
+        self.show_reading(words)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Begin a new row where the width asks for it."""
@@ -60,9 +78,14 @@ class DocumentChips(QWidget):
         chip.show()
         return chip
 
+    def _show_or_hide(self) -> None:
+        self.setVisible(bool(self._chips) or self._reading is not None)
+        self._place()
+
     def _place(self) -> None:
         left = top = height = 0
-        for chip in self._chips:
+        reading = [] if self._reading is None else [self._reading]
+        for chip in [*self._chips, *reading]:
             size = chip.sizeHint()
             width = min(size.width(), max(self.width(), SIZES.space_6))
             if left and left + width > self.width():
@@ -75,18 +98,21 @@ class DocumentChips(QWidget):
 
 
 class _Chip(QFrame):
-    """The name of a document and a cross."""
+    """The name of a document, or what is being read, and a cross."""
 
-    def __init__(self, name: str, theme: Theme, parent: QWidget) -> None:
+    def __init__(self, name: str, theme: Theme, parent: QWidget, *, is_reading: bool = False) -> None:
         super().__init__(parent)
+        self.words = name
         self.setObjectName("chip")
-        self.setAccessibleName(f"Document {name}")
-        label = PlainLabel(_shortened(name), kind="small")
+        self.setAccessibleName(name if is_reading else f"Document {name}")
+        self._label = label = PlainLabel(name if is_reading else _shortened(name), kind="small")
         set_tooltip(label, name)
         self.button = QToolButton()
         self.button.setProperty("kind", "action")
-        self.button.setAccessibleName(f"Remove {name}")
-        set_tooltip(self.button, f"Remove {name} from this chat; the file stays")
+        self.button.setAccessibleName("Stop reading" if is_reading else f"Remove {name}")
+        set_tooltip(
+            self.button, "Stop reading (Esc)" if is_reading else f"Remove {name} from this chat; the file stays"
+        )
         size = theme.px(SIZES.small)
         self.button.setIcon(icon("x", theme.tokens.ink_2, size))
         self.button.setIconSize(QSize(size, size))
@@ -96,6 +122,15 @@ class _Chip(QFrame):
         layout.setSpacing(SIZES.space_1)
         layout.addWidget(label)
         layout.addWidget(self.button)
+
+    def has_room_for(self, words: str) -> bool:
+        """Tell whether other words fit without moving anything."""
+        return len(words) <= len(self.words) + 1
+
+    def set_words(self, words: str) -> None:
+        """Say something else in the same room."""
+        self._label.setText(words)
+        self.setAccessibleName(words)
 
 
 def _shortened(name: str) -> str:

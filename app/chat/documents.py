@@ -11,9 +11,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.chat.presenter import ChatPresenter
+from app.document_words import reading_in_words
 from app.jobs import JobRunner
 from core.errors import AppError
-from core.events import CancelToken
+from core.events import CancelToken, DocumentProgress, Emit, Interrupted
+from core.library.extractor import Extractor, shown_name
 from core.library.reading import DocumentText, check_count, read_document
 from core.store.chats import ChatId, ChatStore
 from core.store.documents import Document, DocumentId
@@ -34,8 +36,11 @@ class DocumentsPresenter(QObject):
 
     changed = Signal(list)  # names
     reading_changed = Signal(bool)
+    progress_changed = Signal(str)  # what is being read, in words; "" for nothing
 
-    def __init__(self, runner: JobRunner, chat: ChatPresenter, parent: QObject | None = None) -> None:
+    def __init__(
+        self, runner: JobRunner, chat: ChatPresenter, extractor: Extractor, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._runner = runner
         self._chat = chat
@@ -43,7 +48,8 @@ class DocumentsPresenter(QObject):
         self._chat_id: ChatId | None = None
         self._visit = 0  # one for every time that a conversation is opened
         self._attached: list[_Attached] = []
-        self._n_reading = 0
+        self._extractor = extractor  # the library lane's
+        self._readings: list[CancelToken] = []
         chat.pending_documents = self.pending
         chat.chat_opened.connect(self.on_chat_opened)
         chat.chat_stored.connect(self.on_chat_stored)
@@ -77,13 +83,34 @@ class DocumentsPresenter(QObject):
             self._chat.show_error(error)
             return
         visit, chat_id = self._visit, self._chat_id
-        self._count_reading(1)
-        self._runner.start(
-            "library",
-            lambda cancel, _emit: _read_all(paths, cancel),
-            on_done=lambda results: self._on_read(visit, chat_id, results),
-            on_failed=self._on_failed,
+        extractor = self._extractor
+        switch: list[CancelToken] = []
+        switch.append(
+            self._runner.start(
+                "library",
+                lambda cancel, emit: _read_all(paths, extractor, cancel, emit),
+                on_event=self._on_event,
+                on_done=lambda results: self._on_read(switch[0], visit, chat_id, results),
+                on_failed=lambda error: self._on_failed(switch[0], error),
+            )
         )
+        self._readings.append(switch[0])
+        self.reading_changed.emit(True)
+        self.progress_changed.emit(_beginning(paths))
+
+    @property
+    def is_reading(self) -> bool:
+        """True while files are being read."""
+        return bool(self._readings)
+
+    def stop_reading(self) -> None:
+        """Stop the reading of all files; what was read already stays."""
+        for each in self._readings:
+            each.cancel()
+
+    def close(self) -> None:
+        """End what reads; called when no job runs any more."""
+        self._extractor.close()
 
     def remove(self, index: int) -> None:
         """Take a document out of the conversation."""
@@ -95,15 +122,21 @@ class DocumentsPresenter(QObject):
                 "store", lambda _cancel, _emit: store.remove_document(stored_as), on_failed=self._chat.show_error
             )
 
-    def _count_reading(self, change: int) -> None:
-        self._n_reading += change
-        self.reading_changed.emit(self._n_reading > 0)
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, DocumentProgress):
+            self.progress_changed.emit(reading_in_words(event))
 
-    def _on_failed(self, error: BaseException) -> None:
-        self._count_reading(-1)
+    def _end_reading(self, switch: CancelToken) -> None:
+        self._readings = [each for each in self._readings if each is not switch]
+        self.reading_changed.emit(self.is_reading)
+        if not self.is_reading:
+            self.progress_changed.emit("")
+
+    def _on_failed(self, switch: CancelToken, error: BaseException) -> None:
+        self._end_reading(switch)
         self._chat.show_error(error)
 
-    def _on_read(self, visit: int, chat_id: ChatId | None, results: object) -> None:
+    def _on_read(self, switch: CancelToken, visit: int, chat_id: ChatId | None, results: object) -> None:
         found = results if isinstance(results, list) else []  # None: cancelled before it began
         read = [each for each in found if isinstance(each, DocumentText)]
         for error in (each for each in found if isinstance(each, AppError)):
@@ -117,7 +150,7 @@ class DocumentsPresenter(QObject):
                 self._chat.announced.emit(f"Added: {', '.join(each.name for each in new.values())}.")
         if chat_id is not None and read:
             self._store_and_list(chat_id, read)
-        self._count_reading(-1)
+        self._end_reading(switch)
 
     def _store_and_list(self, chat_id: ChatId, documents: Sequence[DocumentText]) -> None:
         store = self._store
@@ -126,7 +159,7 @@ class DocumentsPresenter(QObject):
 
         def work(_cancel: CancelToken, _emit: object) -> list[Document]:
             for each in documents:
-                store.add_document(chat_id, each.name, each.sha256, each.text)
+                store.add_document(chat_id, each.name, each.sha256, each.text, each.structure)
             return store.documents(chat_id)
 
         self._runner.start(
@@ -149,14 +182,22 @@ class DocumentsPresenter(QObject):
         self.changed.emit([each.name for each in attached])
 
 
-def _read_all(paths: Sequence[Path], cancel: CancelToken) -> list[DocumentText | AppError]:
-    """Read one file after the other (library lane)."""
+def _beginning(paths: Sequence[Path]) -> str:
+    return f"Reading {shown_name(paths[0])}" if len(paths) == 1 else f"Reading {len(paths)} documents"
+
+
+def _read_all(
+    paths: Sequence[Path], extractor: Extractor, cancel: CancelToken, emit: Emit
+) -> list[DocumentText | AppError]:
+    """Read one file after the other (library lane); cancelled: those that were read before."""
     results: list[DocumentText | AppError] = []
     for path in paths:
         if cancel.is_cancelled:
             break
         try:
-            results.append(read_document(path))
+            results.append(read_document(path, extractor, cancel, emit))
         except AppError as error:
             results.append(error)
+        except Interrupted:
+            break
     return results

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
+from app.document_words import place_in_words
 from app.plain_text import PlainLabel
 from app.theme import SIZES
 from core.events import Passage
@@ -111,4 +112,6 @@ def _words(passage: Passage) -> str:
 def _line(passage: Passage, n_chars: int) -> str:
     words = _words(passage)
     shown = words if len(words) <= n_chars else words[:n_chars].rpartition(" ")[0] + " …"
-    return f"[{passage.number}] {passage.document}: “{shown}”"
+    where = place_in_words(passage.place)
+    source = f"{passage.document}, {where}" if where else passage.document
+    return f"[{passage.number}] {source}: “{shown}”"

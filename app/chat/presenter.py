@@ -206,7 +206,7 @@ class ChatPresenter(QObject):
             emit(ChatCreated(chat_id))
         service, params, system = answering(chat_id)
         for each in documents:
-            store.add_document(chat_id, each.name, each.sha256, each.text)
+            store.add_document(chat_id, each.name, each.sha256, each.text, each.structure)
         return service.reply(chat_id, text, params, system, cancel, emit)
 
     def _index(self, row: Row) -> int | None:

@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from app import wiring
 from app.commands import standard_input
 from app.commands.answer import Answer
 from app.commands.documents import AskedDocuments, read_documents
@@ -12,7 +13,7 @@ from app.commands.opening import effective_settings, model_directory, open_engin
 from app.commands.output import Output
 from app.commands.problems import EXIT_INTERRUPTED, EXIT_OK
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, StopReason
+from core.events import CancelToken, Interrupted, StopReason
 from core.paths import AppPaths
 from core.settings import sampling_params
 
@@ -34,10 +35,14 @@ def run(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:
     prompt = standard_input.read_all() if arguments.prompt == "-" else arguments.prompt
     if not prompt.strip():
         raise AppError(ErrorCode.PROMPT_EMPTY)
-    documents = AskedDocuments(read_documents(arguments.document))
+    cancel = CancelToken()
+    with interrupts_cancel(cancel):
+        try:
+            documents = AskedDocuments(read_documents(arguments.document, wiring.build_extractor(paths), cancel))
+        except Interrupted:
+            return EXIT_INTERRUPTED
     directory = model_directory(arguments, paths, settings)
     params = sampling_params(settings)
-    cancel = CancelToken()
     answer = Answer(out, cancel, shows_text=not arguments.json)
     with interrupts_cancel(cancel):
         engine = open_engine(directory, settings, cancel, out)

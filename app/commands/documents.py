@@ -8,26 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.commands.output import Output
+from app.document_words import place_in_words
 from core.library.cite import Citation, build_context, find_refs, passage_budget
 from core.library.reading import check_count, read_document
 from core.library.search import Library
 
 if TYPE_CHECKING:
-    from core.events import CancelToken, Passage
+    from core.events import CancelToken, Passage, Place
     from core.inference.engine import Engine
+    from core.library.extractor import Extractor
     from core.library.reading import DocumentText
 
 _SHOWN_CHARS: Final = 160  # of a passage, beside the answer
 
 
-def read_documents(paths: Sequence[Path]) -> "tuple[DocumentText, ...]":
-    """Return the text of every file.
+def read_documents(paths: Sequence[Path], extractor: "Extractor", cancel: "CancelToken") -> "tuple[DocumentText, ...]":
+    """Return the text of every file; ends the extractor's child.
 
     Raises:
-        AppError: DOCUMENT_* for the first one that cannot be read, DOCUMENTS_TOO_MANY.
+        AppError: DOCUMENT_* for the first one that cannot be read, DOCUMENTS_TOO_MANY, EXTRACTOR_FAILED.
+        Interrupted: it was cancelled.
     """
     check_count(len(paths))
-    return tuple(read_document(path) for path in paths)
+    try:
+        return tuple(read_document(path, extractor, cancel, lambda _event: None) for path in paths)
+    finally:
+        extractor.close()
 
 
 class AskedDocuments:
@@ -52,7 +58,8 @@ class AskedDocuments:
         for passage in self._passages:
             text = " ".join(passage.text.split())
             shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
-            out.note(f'[{passage.number}] {passage.document}: "{shown}"')
+            where = place_in_words(passage.place)
+            out.note(f'[{passage.number}] {passage.document}{", " if where else ""}{where}: "{shown}"')
 
     def tell_citations(self, answer: str, out: Output) -> None:
         """Say of every quote whether it stands in a passage."""
@@ -70,6 +77,7 @@ class AskedDocuments:
                 "start": each.start,
                 "end": each.end,
                 "text": each.text,
+                "place": _place_as_json(each.place),
             }
             for each in self._passages
         ]
@@ -78,6 +86,19 @@ class AskedDocuments:
             for each in find_refs(answer, self._passages)
         ]
         return {"passages": passages, "citations": citations}
+
+
+def _place_as_json(place: "Place | None") -> dict[str, object] | None:
+    """Return where a passage stands: what is counted, and only what is known of it."""
+    if place is None:
+        return None
+    known = {"number": place.number, "label": place.label or None, "row": place.row}
+    if place.last_number != place.number:
+        known["last_number"] = place.last_number
+    if place.last_row != place.row:
+        known["last_row"] = place.last_row
+    found = {name: value for name, value in known.items() if value is not None}
+    return {"unit": place.unit.value, **found, "headings": list(place.headings)}
 
 
 def _found(citation: Citation, passages: "Sequence[Passage]") -> str:

@@ -218,8 +218,9 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
         type=path,
         action="append",
         default=[],
-        help="a text file to answer from, up to 8 of at most 2 MB each; the passages used and whether the answer's "
-        "quotes stand in them are told beside the answer",
+        help="a document to answer from, up to 8 of at most 100 MB each (PDF, Word, spreadsheets, presentations, "
+        "e-mail, web pages, text and more); the passages used and whether the answer's quotes stand in them are told "
+        "beside the answer",
     )
     _add_sampling(parser)
 

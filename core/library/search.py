@@ -11,6 +11,7 @@ from typing import Final
 from core.events import CancelToken, Passage
 from core.library import cite
 from core.library.chunking import Span, is_line_based, split
+from core.library.extracted import BlockKind, Structure, structure_from
 from core.library.ranking import Index, rank
 from core.library.reading import MAX_DOCUMENTS, DocumentText
 
@@ -25,17 +26,22 @@ class _Cancelled(Exception):  # noqa: N818 - nothing has failed
     """Nobody waits any more."""
 
 
+_LINE_KINDS: Final = frozenset({BlockKind.ROW, BlockKind.CODE, BlockKind.CUE})
+_Key = tuple[str, int, bool]  # the file, the length of what was read of it, whether that has a structure
+
+
 @dataclass(frozen=True, slots=True)
 class _Indexed:
     spans: tuple[Span, ...]
     index: Index
+    structure: Structure
 
 
 class Library:
     """Searches documents; keeps the indexes of the last ones, by content."""
 
     def __init__(self) -> None:
-        self._indexed: dict[tuple[str, bool], _Indexed] = {}
+        self._indexed: dict[_Key, _Indexed] = {}
 
     def find(
         self,
@@ -60,7 +66,9 @@ class Library:
         for which, number in places[: 4 * limit]:
             span = indexed[which].spans[number]
             document = documents[which]
-            passage = Passage(len(found) + 1, document.name, span.start, span.end, document.text[span.start : span.end])
+            text = document.text[span.start : span.end]
+            place = indexed[which].structure.place(span.start, span.end)
+            passage = Passage(len(found) + 1, document.name, span.start, span.end, text, place)
             if count_tokens(cite.list_passages([*found, passage])) <= budget:
                 found.append(passage)
             elif not found and (shorter := _cut_to_fit(passage, count_tokens, budget)) is not None:
@@ -70,21 +78,41 @@ class Library:
         return tuple(found)
 
     def _index(self, document: DocumentText, cancel: CancelToken) -> _Indexed:
-        is_lines = is_line_based(document.name)
-        key = (document.sha256, is_lines)
+        key = _key(document)
         if key not in self._indexed:
+            structure = _structure(document)
             spans: list[Span] = []
-            found = split(document.text, is_lines=is_lines)
+            found = split(document.text, is_lines=_is_lines(document, structure))
             index = Index(_passage_texts(document.text, found, spans, cancel))
-            self._indexed[key] = _Indexed(tuple(spans), index)
+            self._indexed[key] = _Indexed(tuple(spans), index, structure)
         return self._indexed[key]
 
     def _forget_all_but(self, documents: Sequence[DocumentText]) -> None:
         """Keep what is in use and the newest others, as many as one conversation may have."""
-        used = {(document.sha256, is_line_based(document.name)) for document in documents}
+        used = {_key(document) for document in documents}
         others = [key for key in self._indexed if key not in used]
         for key in others[: max(0, len(others) - MAX_DOCUMENTS)]:
             del self._indexed[key]
+
+
+def _key(document: DocumentText) -> _Key:
+    return document.sha256, len(document.text), bool(document.structure)
+
+
+def _structure(document: DocumentText) -> Structure:
+    """Return what stands where; nothing where it cannot be read, which costs places but no passage."""
+    try:
+        return structure_from(document.structure, len(document.text))
+    except ValueError:
+        return Structure()
+
+
+def _is_lines(document: DocumentText, structure: Structure) -> bool:
+    """Tell whether the lines of a text are its records: by what is known of it, else by its name."""
+    if not structure.blocks:
+        return is_line_based(document.name)
+    n_in_lines = sum(block.end - block.start for block in structure.blocks if block.kind in _LINE_KINDS)
+    return 2 * n_in_lines > len(document.text)
 
 
 def _passage_texts(text: str, found: Iterator[Span], spans: list[Span], cancel: CancelToken) -> Iterator[str]:
@@ -110,7 +138,9 @@ def _cut_to_fit(passage: Passage, count_tokens: CountTokens, budget: int) -> Pas
         text = half.rpartition(" ")[0].rstrip() or half
         if not text:
             return None
-        shorter = Passage(passage.number, passage.document, passage.start, passage.start + len(text), text)
+        shorter = Passage(
+            passage.number, passage.document, passage.start, passage.start + len(text), text, passage.place
+        )
         if count_tokens(cite.list_passages([shorter])) <= budget:
             return shorter
     return None

@@ -231,23 +231,27 @@ class ChatStore:
         with self._database.write() as connection:
             connection.execute("UPDATE messages SET context = ? WHERE id = ?", (passages_as_json(passages), message_id))
 
-    def add_document(self, chat_id: ChatId, name: str, sha256: str, text: str) -> None:
+    def add_document(self, chat_id: ChatId, name: str, sha256: str, text: str, structure: str = "") -> None:
         """Give a conversation a document; one with the same content is there already and stays as it is.
+
+        structure: what stands where in `text`, as its own encoded(); "" where that is not known.
 
         Raises:
             AppError: CHAT_NOT_FOUND.
         """
         with self._write_chat(chat_id) as connection:
             connection.execute(
-                """INSERT OR IGNORE INTO documents(chat_id, name, sha256, text, created_at) VALUES (?, ?, ?, ?, ?)""",
-                (chat_id, storable(name), sha256, storable(text), self._clock()),
+                """INSERT OR IGNORE INTO documents(chat_id, name, sha256, text, created_at, structure)
+                   VALUES (?, ?, ?, ?, ?, ?)""",
+                (chat_id, storable(name), sha256, storable(text), self._clock(), structure or None),
             )
 
     def documents(self, chat_id: ChatId) -> list[Document]:
         """Return the documents of a conversation in the order in which they were added."""
         with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT id, name, sha256, text, created_at FROM documents WHERE chat_id = ? ORDER BY id",
+                """SELECT id, name, sha256, text, created_at, coalesce(structure, '') FROM documents
+                   WHERE chat_id = ? ORDER BY id""",
                 (chat_id,),
             ).fetchall()
         return [Document(DocumentId(row[0]), *row[1:]) for row in rows]

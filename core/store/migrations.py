@@ -128,6 +128,11 @@ def _add_columns(connection: sqlite3.Connection, table: str, columns: Mapping[st
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {declaration}")
 
 
+def _add_structure(connection: sqlite3.Connection) -> None:
+    """Version 5: what stands where in a document (core/library/extracted.py); NULL where that is not known."""
+    _add_columns(connection, "documents", {"structure": "TEXT"})
+
+
 def fill_checksums(connection: sqlite3.Connection) -> None:
     """Give a checksum to the messages that have none."""
     connection.create_function("text_checksum", 1, checksum_of, deterministic=True)
@@ -144,10 +149,11 @@ STEPS: Final[tuple[Step, ...]] = (
     _add_documents,
     _add_chat_overrides,
     _add_order_and_search,
+    _add_structure,
 )
 SCHEMA_VERSION: Final = len(STEPS)
 # Columns that later versions added to a table: a row that was never written since lacks them on its page.
-ADDED_COLUMNS: Final[Mapping[str, int]] = {"chats": 3, "messages": 3}
+ADDED_COLUMNS: Final[Mapping[str, int]] = {"chats": 3, "messages": 3, "documents": 1}
 
 
 def version_of(connection: sqlite3.Connection) -> int:

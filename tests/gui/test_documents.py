@@ -13,7 +13,8 @@ from app.chat.passages import COLLAPSED_CHARS, PassagesCard
 from app.chat.segments import TextSegment
 from app.plain_text import PlainLabel
 from core.errors import AppError, ErrorCode
-from core.library.reading import read_document
+from core.events import CancelToken, DocumentProgress, Emit, Interrupted
+from core.library.reading import DocumentText, read_document
 
 # The offscreen platform cannot pass size hints on and says so for every dialog.
 pytestmark = [pytest.mark.gui, pytest.mark.qt_log_ignore("propagateSizeHints")]
@@ -198,12 +199,47 @@ def test_what_cannot_be_read_gets_a_card_with_the_reason(qtbot, open_window, mak
     pdf.write_bytes(b"%PDF-1.7")
     session = open_window(make_engine())
     drop(qtbot, session, pdf, lease)
-    assert error_of(session).code is ErrorCode.DOCUMENT_UNREADABLE
+    assert error_of(session).code is ErrorCode.DOCUMENT_DAMAGED
     shown = " ".join(label.text() for label in session.window.pane.transcript.findChildren(PlainLabel))
-    assert "only text files can be read in this version" in shown
+    assert "the PDF is cut off or not whole" in shown
     assert chips(session) == ("lease.txt",)  # the good one is there
     drop(qtbot, session, tmp_path)
     assert "folder" in str(error_of(session).facts["reason"])
+
+
+def test_a_pdf_shows_the_page_of_its_passages(qtbot, open_window, make_engine) -> None:
+    session = open_window(make_engine(GOOD))
+    drop(qtbot, session, Path(__file__).parents[1] / "fixtures" / "documents" / "lease.pdf")
+    assert chips(session) == ("lease.pdf",)
+    send(qtbot, session, "Which dogs and cats need permission?")
+    shown = notes(session, "passage")
+    assert any(line.startswith("[1] lease.pdf, page 2, “Pets”: ") for line in shown), shown
+
+
+def test_reading_is_shown_and_can_be_stopped(qtbot, open_window, make_engine, lease, monkeypatch) -> None:
+    began = threading.Event()
+
+    def slow(path: Path, _extractor: object, cancel: CancelToken, emit: Emit) -> DocumentText:
+        stopped = threading.Event()
+        cancel.on_cancel(stopped.set)
+        emit(DocumentProgress(path.name, 1, 4))
+        began.set()
+        stopped.wait(10)
+        raise Interrupted
+
+    monkeypatch.setattr("app.chat.documents.read_document", slow)
+    session = open_window(make_engine())
+    session.window.documents.add([lease])
+    pane = session.window.pane
+    qtbot.waitUntil(
+        lambda: "Reading lease.txt, 25 %" in [each.text() for each in pane.composer.chips.findChildren(PlainLabel)]
+    )
+    session.window.on_stop()
+    qtbot.waitUntil(lambda: session.runner.is_idle)
+    assert chips(session) == ()
+    assert not pane.composer.chips.isVisible()
+    assert not session.window.documents.is_reading
+    assert kinds(session) == []
 
 
 def test_fifty_files_are_refused_at_once(qtbot, open_window, make_engine, tmp_path) -> None:
@@ -218,7 +254,9 @@ def test_a_message_waits_for_the_documents_that_it_is_about(
     qtbot, open_window, make_engine, lease, monkeypatch
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr("app.chat.documents.read_document", lambda path: (gate.wait(10), read_document(path))[1])
+    monkeypatch.setattr(
+        "app.chat.documents.read_document", lambda path, *rest: (gate.wait(10), read_document(path, *rest))[1]
+    )
     session = open_window(make_engine())
     session.window.documents.add([lease])
     composer = session.window.pane.composer
@@ -256,7 +294,7 @@ def test_a_drag_without_files_is_left_alone(open_window) -> None:
 def test_the_paper_clip_opens_a_choice_of_files(qtbot, open_window, lease) -> None:
     session = open_window()
     buttons = session.window.pane.composer.findChildren(QAbstractButton)
-    clip = next(each for each in buttons if each.accessibleName() == "Attach text files")
+    clip = next(each for each in buttons if each.accessibleName() == "Attach documents")
     qtbot.mouseClick(clip, Qt.MouseButton.LeftButton)
     dialog = session.window.findChild(QFileDialog)
     assert dialog.fileMode() is QFileDialog.FileMode.ExistingFiles

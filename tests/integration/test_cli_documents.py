@@ -11,6 +11,9 @@ MODEL = FIXTURES / "tied-h256" / "hf-packed"
 LEASE = "The rent is 900 euros.\n\nThe notice period\nis three months. <|eot_id|>\n\nPets may live here.\n"
 
 
+SCAN = (FIXTURES / "documents" / "scan.pdf").read_bytes()
+
+
 @pytest.fixture
 def tern(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tern:
     return Tern(capsys, monkeypatch)
@@ -36,7 +39,7 @@ def test_json_has_passages_and_citations_only_with_a_document(tern: Tern, lease:
     answer = ask(tern, "--document", lease, "How long is the notice period?")
     assert list(answer) == [*without, "passages", "citations"]
     passage = answer["passages"][0]
-    assert list(passage) == ["number", "document", "start", "end", "text"]
+    assert list(passage) == ["number", "document", "start", "end", "text", "place"]
     assert (passage["number"], passage["document"]) == (1, "lease.txt")
     assert LEASE[passage["start"] : passage["end"]] == passage["text"]
     assert passage["text"].startswith("The notice period\nis three months.")
@@ -68,13 +71,13 @@ def test_passages_are_told_beside_the_answer(tern: Tern, lease: Path, tmp_path: 
     assert "lease.txt" not in ended.out
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "pdf", "empty", "binary", "too large", "too many"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "pdf", "empty", "binary", "scan", "too many"])
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_document_that_cannot_be_read_is_refused_in_one_line(
     tern: Tern, tmp_path: Path, lease: Path, kind: str, options: list[str]
 ) -> None:
     path = tmp_path / "document.txt"
-    contents = {"pdf": b"%PDF-1.7", "empty": b" \n", "binary": b"\0\1\2", "too large": b"x" * 2_000_001}
+    contents = {"pdf": b"%PDF-1.7", "empty": b" \n", "binary": b"\0\1\2", "scan": SCAN}
     if kind == "folder":
         path.mkdir()
     elif kind in contents:
@@ -85,3 +88,24 @@ def test_a_document_that_cannot_be_read_is_refused_in_one_line(
     assert (ended.code, ended.out) == (2, "")
     assert ended.is_one_line(), ended.err
     assert ("document.txt" in ended.err) == (kind != "too many")
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "place"),
+    [
+        ("lease.pdf", "Which dogs and cats need permission?",
+         {"unit": "page", "number": 2, "headings": ["Lease", "Pets"]}),
+        ("lease.docx", "Which dogs and cats need permission?", {"unit": "none", "headings": ["Lease", "Pets"]}),
+        ("slides.pptx", "How many pairs did the count find?",
+         {"unit": "slide", "number": 2, "label": "Counting in 2026", "headings": ["Counting in 2026"]}),
+    ],
+)  # fmt: skip
+def test_passages_say_where_they_stand(tern: Tern, name: str, question: str, place: dict[str, object]) -> None:
+    answer = ask(tern, "--document", FIXTURES / "documents" / name, question)
+    assert answer["passages"][0]["place"] == place
+
+
+def test_the_place_is_told_beside_the_answer(tern: Tern) -> None:
+    document = FIXTURES / "documents" / "costs.xlsx"
+    ended = tern("ask", "--model", MODEL, "--seed", "7", "--max-tokens", "4", "--document", document, "Which valve?")
+    assert "costs.xlsx, sheet “Costs”, row" in ended.err

@@ -1,17 +1,20 @@
 """An index over files in a folder, brought up to date on request."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.errors import AppError, ErrorCode
 from core.events import CancelToken
+from core.library.extract.formats import read
 from core.library.extracted import Extracted
 from core.library.index.collections import CollectionId, Collections
 from core.library.index.database import IndexDatabase
 from core.library.index.indexer import Changes, Done, Indexer
 from core.library.index.searcher import Found, Searcher
 from core.library.index.structure import with_structure
-from core.library.reading import read_document
+from core.library.reading import DocumentText
 
 VERSIONS = {"extractor": "1", "chunker": "1", "analyser": "1"}
 
@@ -34,7 +37,7 @@ class OpenIndex:
 
     def _read(self, path: Path, cancel: CancelToken) -> Extracted:
         self.before_read(path)
-        document = with_structure(read_document(path))
+        document = with_structure(_read_here(path))
         self.read.append(path.name)
         return document
 
@@ -86,3 +89,17 @@ class OpenIndex:
 
     def close(self) -> None:
         self.database.close()
+
+
+def _read_here(path: Path) -> DocumentText:
+    """Return the text of a small file without a child process."""
+    try:
+        content = path.read_bytes()
+        text = read(path.name, content, lambda _done, _total: None)[1].text()
+    except OSError as exc:
+        raise AppError(ErrorCode.DOCUMENT_UNREADABLE, path=path, reason=str(exc.strerror)) from exc
+    except AppError as error:
+        raise AppError(error.code, **error.facts | {"path": path}) from error
+    if not text.strip():
+        raise AppError(ErrorCode.DOCUMENT_EMPTY, path=path)
+    return DocumentText(path.name, hashlib.sha256(content).hexdigest(), text)

@@ -37,7 +37,7 @@ NETWORK_MODULES = {
 }  # fmt: skip
 SERVICES = {
     "core.store.database.Database", "core.store.chats.ChatStore", "core.chat.ChatService",
-    "core.inference.engine.Engine", "core.inference.engine.open_engine",
+    "core.inference.engine.Engine", "core.inference.engine.open_engine", "core.library.extractor.Extractor",
 }  # fmt: skip
 
 MACHINE_PATH = re.compile(

@@ -5,6 +5,7 @@ Knows PDFium's interface; must not know what lines mean.
 
 import ctypes
 import math
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +23,8 @@ _SCAN_CHARS: Final = 16  # a page with fewer and with a picture is a scan
 _GAP: Final = 0.9  # between two cells, in sizes of letters; justified text stays below
 _BOLD_WEIGHT: Final = 600
 _FONT_NAME_BYTES: Final = 128
+# PDFium puts words that were divided together and leaves this sign where the line ended.
+_LINE: Final = re.compile("[^\n\ufffe]*[\n\ufffe]|[^\n\ufffe]+")
 _MAX_OBJECTS: Final = 200  # that are looked at for a picture
 
 
@@ -102,14 +105,15 @@ def _lines(textpage: pypdfium2.PdfTextPage) -> list[Line]:
     signs = _Signs(textpage.raw)
     found: list[tuple[Line, int]] = []
     position = shift = 0  # `shift`: signs beyond the basic plane are two places for PDFium
-    for piece in textpage.get_text_range().split("\n"):
+    for match in _LINE.finditer(textpage.get_text_range()):
+        piece = match[0]
         words = piece.strip()
         if words:
             first = position + shift + piece.index(words[0])
             found.append((signs.line(words, first), first))
         if not piece.isascii():
             shift += sum(char > "\uffff" for char in piece)
-        position += len(piece) + 1
+        position += len(piece)
     usual = _usual_width([line for line, _ in found])
     return [signs.with_cells(line, first) if _is_wide(line, usual) else line for line, first in found]
 

@@ -66,7 +66,7 @@ class _Paragraph:
 
 def add_pages(builder: Builder, pages: Sequence[Sequence[Line]], labels: Sequence[str]) -> None:
     """Add all pages, the first being page 1."""
-    kept = _without_repeated(pages)
+    kept = _without_repeated(pages, _HEADING_RATIO * _body_size(pages))
     body = _body_size(kept)
     sizes = _heading_sizes(kept, body)
     words = Counter(word.lower() for page in kept for line in page for word in _WORD.findall(line.text))
@@ -100,8 +100,11 @@ def _add_table(builder: Builder, lines: Sequence[Line]) -> None:
     builder.end_table()
 
 
-def _without_repeated(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Return the pages without the lines at their edges that most of them have, numbers aside."""
+def _without_repeated(pages: Sequence[Sequence[Line]], heading_size: float) -> list[list[Line]]:
+    """Return the pages without the lines at their edges that most of them have, numbers aside.
+
+    Lines of `heading_size` with other numbers on every page (Part 1, Part 2) are headings.
+    """
     edges = [_edges(page) for page in pages]
     n_pages = sum(1 for page in pages if page)
     counts: Counter[tuple[str, str]] = Counter()
@@ -121,11 +124,15 @@ def _without_repeated(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
             id(line)
             for zone, lines in edge.items()
             for line in lines
-            if counts[zone, _folded(line.text)] >= wanted
-            or (n_pages > 1 and _PAGE_NUMBER.fullmatch(_folded(line.text)) and counts[zone, _folded(line.text)] > 1)
+            if _is_repeated(line, zone, counts, wanted) and (line.size < heading_size or "#" not in _folded(line.text))
         }
         kept.append([line for line in page if id(line) not in gone])
     return kept
+
+
+def _is_repeated(line: Line, zone: str, counts: Counter[tuple[str, str]], wanted: float) -> bool:
+    folded = _folded(line.text)
+    return counts[zone, folded] >= wanted or (counts[zone, folded] > 1 and _PAGE_NUMBER.fullmatch(folded) is not None)
 
 
 def _edges(page: Sequence[Line]) -> dict[str, list[Line]]:
@@ -261,8 +268,7 @@ def _rejoined(text: str, line: str, words: Counter[str]) -> str:
         return text + line
     first, second = before[1].lower(), after[0].lower()
     whole, compound = words[first + second], words[f"{first}-{second}"]
-    keeps = text[-1] in _HYPHENS[:2] and compound > whole
-    return (text if keeps else text[:-1]) + line
+    return text[:-1] + ("-" if compound > whole else "") + line
 
 
 def _goes_on(before: str, after: str) -> bool:

@@ -48,7 +48,14 @@ def refusal(name: str, content: bytes) -> AppError:
     return caught.value
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.glob("*.*") if path.suffix not in (".py", ".md")))
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        path.name
+        for path in SAMPLES.glob("*.*")
+        if path.suffix not in (".py", ".md") and path.stem not in ("scan", "locked")
+    ),
+)
 def test_every_sample_is_read_whole(name: str) -> None:
     _, builder = read_sample(name)
     check_blocks(builder)
@@ -237,3 +244,66 @@ def test_code_has_the_numbers_of_its_lines() -> None:
 )
 def test_encodings_are_detected(text: str, encoding: str) -> None:
     assert read_bytes("a.txt", text.encode(encoding)).text() == text
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("Grüße – 世界".encode(), "Grüße – 世界"),
+        ("\ufeffGrüße".encode(), "Grüße"),
+        ("\ufeffGrüße 世界".encode("utf-16-le"), "Grüße 世界"),
+        ("\ufeffGrüße 世界".encode("utf-16-be"), "Grüße 世界"),
+        ("\ufeffGrüße".encode("utf-32-le"), "Grüße"),
+        ("Grüße – “quoted” €5".encode("cp1252"), "Grüße – “quoted” €5"),
+        (b"caf\xe9 \x81", "caf\xe9 "),  # a byte that cp1252 lacks: Latin-1, where it is an invisible control
+        (
+            "Ärger, Öl, Übungsmaß, ähnlich".encode() + b"\xff",
+            "Ärger, Öl, Übungsmaß, ähnlich\ufffd",
+        ),  # one bad byte costs one sign
+        (b"one\r\ntwo\rthree\fnew page", "one\ntwo\nthree\n\nnew page"),
+    ],
+)
+def test_text_files_are_told_apart_by_their_encodings(content: bytes, text: str) -> None:
+    assert read_bytes("notes.txt", content).text() == text
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.rst", "a.csv", "a.log", "a.py", "a.c", "Makefile", "a.unknown"])
+def test_every_text_file_is_read_whatever_its_name(name: str) -> None:
+    assert read_bytes(name, b"Some text.").text() == "Some text."
+
+
+def test_a_word_document_of_another_writer() -> None:
+    _, builder = read_sample("manual.docx")
+    assert texts(builder, BlockKind.LIST_ITEM)[1] == "2. Wait until the gauge reads zero."
+    assert "hidden" not in builder.text()
+    assert texts(builder, BlockKind.ROW)[-1] == "Region: North; City: Oslo"  # merged with the cell above
+    assert builder.blocks[-1].headings == ("Maintenance", "Opening the pump")
+
+
+def test_a_presentation_of_another_writer() -> None:
+    _, builder = read_sample("plan.pptx")
+    assert [block.level for block in builder.blocks if block.kind is BlockKind.LIST_ITEM] == [1, 1, 2]
+    assert texts(builder, BlockKind.ROW)[1] == "Year: 2026; Million euros: 4.5"
+
+
+def test_a_workbook_with_a_title_and_a_hidden_sheet() -> None:
+    _, builder = read_sample("staff.xlsx")
+    assert "Name: Ann; Since: 2019-05-01; Hours: 38.5; Licence: yes" in builder.text()
+    assert [block.row for block in builder.blocks if block.kind is BlockKind.ROW] == [1, 3, 4, 5]
+    assert "order" not in builder.text()
+
+
+def test_a_long_pdf_loses_headers_numbers_and_hyphens_but_no_headings() -> None:
+    _, builder = read_sample("report.pdf")
+    text = builder.text()
+    assert texts(builder, BlockKind.HEADING) == [f"Part {page}" for page in range(1, 6)]
+    assert "Harbour report" not in text
+    assert "- 3 -" not in text
+    assert "international ferries" in text
+    assert text.count("quay 4") == 1
+    assert builder.structure().place(text.index("quay 4"), text.index("quay 4") + 4).number == 4
+
+
+@pytest.mark.parametrize(("name", "code"), [("scan.pdf", "document_scanned"), ("locked.pdf", "document_protected")])
+def test_a_scan_and_a_password_are_told(name: str, code: str) -> None:
+    assert refusal(name, (SAMPLES / name).read_bytes()).code == code
