@@ -292,6 +292,22 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         "Close",
         Action.DISMISS,
     ),
+    ErrorCode.MODEL_DIFFERS: _Words(
+        "Another model wrote this answer",
+        "It was written by {model} with a context of its own; {loaded} is loaded now.",
+        "The answer stays as it is.",
+        "Load the model that wrote it, or ask for a new answer.",
+        "Close",
+        Action.DISMISS,
+    ),
+    ErrorCode.NOT_REPLAYABLE: _Words(
+        "This answer cannot be replayed",
+        "An older version of Tern did not keep what is needed, or the answer was interrupted.",
+        "The answer stays as it is.",
+        "Answers that are made from now on can be replayed.",
+        "Close",
+        Action.DISMISS,
+    ),
     ErrorCode.CHAT_NOT_FOUND: _Words(
         "The conversation is gone",
         "Conversation {chat_id} no longer exists.",

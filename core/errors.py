@@ -47,6 +47,8 @@ class ErrorCode(StrEnum):
     # a request
     PROMPT_EMPTY = "prompt_empty"
     PROMPT_TOO_LONG = "prompt_too_long"  # facts: n_tokens, limit
+    MODEL_DIFFERS = "model_differs"  # facts: model, loaded
+    NOT_REPLAYABLE = "not_replayable"
     TOKEN_OUT_OF_RANGE = "token_out_of_range"  # facts: token_id, vocab_size
     IDS_INVALID = "ids_invalid"  # facts: text
     SETTINGS_RESET = "settings_reset"  # facts: names

@@ -166,6 +166,15 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageStored:
+    """A prompt or an empty answer is on disk under `message_id`; `siblings` are all messages in its place."""
+
+    message_id: int
+    siblings: tuple[int, ...]
+    is_prompt: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """Everything up to `n_chars` of the answer is on disk."""
 
@@ -296,6 +305,7 @@ Event = (
     | HistoryTrimmed
     | PassagesFound
     | TextDelta
+    | MessageStored
     | Saved
     | ReplyDone
     | DownloadProgress

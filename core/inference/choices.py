@@ -26,13 +26,18 @@ class Choice:
 class Choices:
     """One answer in the making. Always ends: every token taken makes what is left of the texts shorter."""
 
-    def __init__(self, choices: Sequence[Choice], tokenizer: Tokenizer) -> None:
-        """Raises ValueError where there is no text to choose."""
+    def __init__(self, choices: Sequence[Choice], tokenizer: Tokenizer, begun: Sequence[TokenId] = ()) -> None:
+        """Takes `begun` as said already.
+
+        Raises ValueError where there is no text to choose.
+        """
         self._open = [(choice.text.encode(), choice.prior) for choice in choices if choice.text]
-        if not self._open:
-            raise ValueError("no choices")
         self._tokenizer = tokenizer
         self._end = min(tokenizer.stop_ids)
+        for token_id in begun:
+            self.take(token_id)
+        if not self._open:
+            raise ValueError("no choices")
 
     @property
     def is_complete(self) -> bool:

@@ -82,6 +82,7 @@ class Engine:
         cancel: CancelToken,
         emit: Emit,
         choices: Sequence[Choice] = (),
+        begun: Sequence[TokenId] = (),
     ) -> Generation:
         """Answers a prompt; emits PromptProgress and TextDelta, and ends within one step of `cancel`.
 
@@ -89,13 +90,17 @@ class Engine:
         other, with what was said until then. With `choices` the answer is one of them, the one that the model and
         their priors together find likeliest; of `params` only the end (max_tokens, stop) counts then.
 
+        `begun` is the beginning of an answer that was cut: with the same seed it goes on as if it never had been. Only
+        what is new is emitted; the Generation has all of it, its stats count what is new.
+
         Raises:
             AppError: PROMPT_EMPTY, PROMPT_TOO_LONG, TOKEN_OUT_OF_RANGE; MODEL_DAMAGED when the model gives no numbers.
         """
-        prompt = tuple(prompt_ids)
+        prompt = (*prompt_ids, *begun)
         self._check(prompt)
         seed = secrets.randbits(32) if params.seed is None else params.seed
         reply = _Reply(params, self.tokenizer, emit)
+        reply.begin_with(begun)
         interrupter = _Interrupter(self._model)
         cancel.on_cancel(interrupter.fire)
         n_cached = min(self._cache.match(prompt), len(prompt) - 1)  # the last token is always read: it gives the logits
@@ -103,11 +108,12 @@ class Engine:
             started = time.perf_counter()
             n_full_before = self._model.n_full_heads
             sampler = make_sampler(params, seed)
-            query = _ALL_LOGITS if choices else sampler.query(())
+            sampler.skip(len(begun))
+            query = _ALL_LOGITS if choices else sampler.query(reply.token_ids)
             top = self._read_prompt(prompt, n_cached, query, cancel, emit)
             prefill_s = time.perf_counter() - started
             if choices:
-                reason = self._choose(top, Choices(choices, self.tokenizer), reply, cancel)
+                reason = self._choose(top, Choices(choices, self.tokenizer, begun), reply, cancel)
             else:
                 reason = self._answer(top, sampler, reply, cancel)
         finally:
@@ -116,12 +122,12 @@ class Engine:
         return Generation(
             text=reply.text,
             token_ids=tuple(reply.token_ids),
-            prompt_ids=prompt,
+            prompt_ids=tuple(prompt_ids),
             reason=reason,
             stats=ReplyStats(
                 prompt_tokens=len(prompt),
                 cached_tokens=n_cached,
-                generated_tokens=len(reply.token_ids),
+                generated_tokens=len(reply.token_ids) - len(begun),
                 prefill_s=prefill_s,
                 decode_s=reply.decode_s,
                 seed=seed,
@@ -318,10 +324,18 @@ class _Reply:
         """Seconds from the first token to the last."""
         return self._last_at - self._first_at
 
+    def begin_with(self, ids: Sequence[TokenId]) -> None:
+        """Takes what was said before, without saying it again."""
+        emit, self._emit = self._emit, lambda _event: None
+        for token_id in ids:
+            self.take(token_id)
+        self._emit = emit
+        self._first_at = self._last_at = 0.0
+
     def take(self, token_id: TokenId) -> StopReason | None:
         """Adds a token and emits what it completes; None while the answer goes on."""
         self._last_at = time.perf_counter()
-        if not self.token_ids:
+        if not self._first_at:
             self._first_at = self._last_at
         self.token_ids.append(token_id)
         self._say(self._stops.push(self._decoder.push(token_id)))

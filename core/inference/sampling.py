@@ -121,6 +121,11 @@ class Sampler:
         assert token_id is not None
         return token_id
 
+    def skip(self, n_tokens: int) -> None:
+        """Pass over the random numbers of tokens that were drawn before, by another sampler of the same seed."""
+        if self._params.temperature != 0.0 and n_tokens:
+            self._random_words.advance(n_tokens)
+
     def query(self, generated_ids: Sequence[TokenId]) -> HeadQuery:
         """What of the next logits can matter, given the ids generated so far."""
         params, recent = self._params, self._recent(generated_ids)

@@ -144,16 +144,25 @@ def checksum_of(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "replace"))
 
 
+def _add_chosen(connection: sqlite3.Connection) -> None:
+    """Version 6: which of several messages in one place is shown (tree.py); NULL for one that nobody chose.
+
+    A number that grows rather than the id of a child: it needs no mending when messages are copied or lost.
+    """
+    _add_columns(connection, "messages", {"chosen": "INTEGER"})
+
+
 STEPS: Final[tuple[Step, ...]] = (
     _create_chats_and_messages,
     _add_documents,
     _add_chat_overrides,
     _add_order_and_search,
     _add_structure,
+    _add_chosen,
 )
 SCHEMA_VERSION: Final = len(STEPS)
 # Columns that later versions added to a table: a row that was never written since lacks them on its page.
-ADDED_COLUMNS: Final[Mapping[str, int]] = {"chats": 3, "messages": 3, "documents": 1}
+ADDED_COLUMNS: Final[Mapping[str, int]] = {"chats": 3, "messages": 4, "documents": 1}
 
 
 def version_of(connection: sqlite3.Connection) -> int:

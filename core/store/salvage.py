@@ -186,7 +186,12 @@ def _fill(fresh: sqlite3.Connection, tables: dict[str, dict[int, _Row]]) -> None
     )
     fresh.execute("DELETE FROM chat_overrides WHERE chat_id NOT IN (SELECT id FROM chats)")
     fresh.execute("DELETE FROM documents WHERE chat_id NOT IN (SELECT id FROM chats)")
-    fresh.execute("UPDATE messages SET parent_id = NULL WHERE parent_id NOT IN (SELECT id FROM messages)")
+    # What followed a lost message follows the one before it, so that the rest stays one conversation.
+    fresh.execute(
+        """UPDATE messages SET parent_id = (SELECT max(before.id) FROM messages AS before
+                                            WHERE before.chat_id = messages.chat_id AND before.id < messages.id)
+           WHERE parent_id NOT IN (SELECT id FROM messages)"""
+    )
     fresh.execute("DELETE FROM replies WHERE message_id NOT IN (SELECT id FROM messages)")
     fresh.execute("UPDATE chats SET folder_id = NULL WHERE folder_id NOT IN (SELECT id FROM folders)")
     migrations.fill_checksums(fresh)

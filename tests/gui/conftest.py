@@ -51,7 +51,13 @@ class FakeEngine:
         self._gate.release(n_words)
 
     def generate(
-        self, prompt_ids: Sequence[int], params: object, cancel: CancelToken, emit: Emit, choices: object = ()
+        self,
+        prompt_ids: Sequence[int],
+        params: object,
+        cancel: CancelToken,
+        emit: Emit,
+        choices: object = (),
+        begun: Sequence[int] = (),
     ) -> FakeGeneration:
         self.prompts.append(tuple(prompt_ids))
         cancel.on_cancel(lambda: self._gate.release(MANY))

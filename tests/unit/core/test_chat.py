@@ -10,6 +10,7 @@ from core.errors import AppError, ErrorCode
 from core.events import (
     CancelToken,
     HistoryTrimmed,
+    MessageStored,
     PassagesFound,
     PromptProgress,
     ReplyDone,
@@ -26,6 +27,7 @@ from core.store.chats import ChatId, ChatStore, Message, MessageRole, MessageSta
 from core.store.database import Database
 
 SYSTEM = "Be brief."
+TINY = Path(__file__).parents[2] / "fixtures" / "tied-h128" / "hf-packed"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class FakeEngine:
         self.before_piece: Callable[[int], None] = lambda _index: None
 
     def generate(
-        self, prompt_ids: Sequence[int], params: Params, cancel: CancelToken, emit, choices: object = ()
+        self, prompt_ids: Sequence[int], params: Params, cancel: CancelToken, emit, choices: object = (), begun=()
     ) -> FakeGeneration:
         self.prompts.append(tuple(prompt_ids))
         self.choices.append(choices)
@@ -141,7 +143,9 @@ def test_an_exchange_is_stored_and_told(bed: Bed) -> None:
     assert bed.engine.prompt_text() == "^System: Be brief.|User: Hello|Assistant: "
     n_prompt = len(bed.engine.prompts[0])
     assert bed.events == [
+        MessageStored(1, (1,), is_prompt=True),
         Saved(0),
+        MessageStored(2, (2,), is_prompt=False),
         PromptProgress(n_prompt, n_prompt),
         TextDelta("An"),
         Saved(2),
@@ -156,7 +160,10 @@ def test_an_exchange_is_stored_and_told(bed: Bed) -> None:
     assert message.reply.token_ids == (300, 301, 302, 303, 304, 305)
     assert message.reply.seed == 42
     assert message.reply.stop_reason is StopReason.STOP_TOKEN
-    assert json.loads(message.reply.params) == {"max_tokens": 8, "temperature": 0.5, "stop": []}
+    params = json.loads(message.reply.params)
+    made_with = params.pop("prompt")
+    assert params == {"max_tokens": 8, "temperature": 0.5, "stop": []}
+    assert (made_with["system"], made_with["context_length"], made_with["reserve"]) == (SYSTEM, 2_000, 8)
 
 
 def test_the_prompt_is_on_disk_before_the_engine_is_asked_for(bed: Bed) -> None:
@@ -347,9 +354,9 @@ ASKED = "Passages:|[1] The notice period is three months. <|eot_id|>|Question: W
 def test_passages_are_stored_told_and_read_with_the_question(bed: Bed) -> None:
     bed.store.add_document(bed.chat_id, "lease.txt", "1" * 64, LEASE)
     bed.reply("What is the notice period?")
-    found = bed.events[1]
+    found = bed.events[2]
     assert isinstance(found, PassagesFound)
-    assert [type(event) for event in bed.events[:3]] == [Saved, PassagesFound, PromptProgress]
+    assert [type(event) for event in bed.events[1:5]] == [Saved, PassagesFound, MessageStored, PromptProgress]
     (passage,) = found.passages
     assert LEASE[passage.start : passage.end] == passage.text
     message = bed.store.messages(bed.chat_id)[0]
@@ -434,3 +441,105 @@ def test_without_documents_every_answer_is_free(bed: Bed) -> None:
     bed.engine.is_small = True
     bed.reply("Hello")
     assert not bed.engine.choices[-1]
+
+
+def test_an_edit_and_a_second_answer_leave_what_was_there(bed: Bed) -> None:
+    first = bed.reply("One")
+    assert first.parent_id is not None
+    bed.engine.pieces = ["Again"]
+    second = bed.service.answer(first.parent_id, Params(), SYSTEM, bed.cancel, bed.events.append)
+    assert second.siblings == (first.id, second.id)
+    assert [text for text, _ in bed.stored()] == ["One", "Again"]
+    assert bed.engine.prompt_text(0) == bed.engine.prompt_text(1)
+    bed.service.reply(
+        bed.chat_id, "Other", Params(), SYSTEM, bed.cancel, bed.events.append, instead_of=first.parent_id
+    )  # fmt: skip
+    assert bed.engine.prompt_text() == "^System: Be brief.|User: Other|Assistant: "
+    bed.store.choose(first.parent_id)
+    bed.store.choose(first.id)
+    assert [text for text, _ in bed.stored()] == ["One", "Answer"]
+
+
+class RealBed:
+    """A service that answers with a real, small model."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = Database.open(path / "history.sqlite3")
+        self.store = ChatStore(self.database)
+        self.engine = open_engine(TINY, n_threads=1, cancel=CancelToken(), emit=lambda _event: None)
+        self.service = ChatService(self.store, lambda: self.engine)
+        self.chat_id = self.store.create_chat()
+        self.events: list[object] = []
+
+    def reply(self, text: str, params: SamplingParams) -> Message:
+        return self.service.reply(self.chat_id, text, params, SYSTEM, CancelToken(), self.events.append)
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[RealBed]:
+    bed = RealBed(tmp_path)
+    yield bed
+    bed.engine.close()
+    bed.database.close()
+
+
+def test_a_continued_answer_is_the_one_that_a_longer_limit_would_have_given(real: RealBed) -> None:
+    whole = real.reply("Tell me of terns.", SamplingParams(seed=5, max_tokens=40))
+    assert whole.parent_id is not None
+    cut = real.service.answer(
+        whole.parent_id, SamplingParams(seed=5, max_tokens=13), SYSTEM, CancelToken(), real.events.append
+    )
+    assert cut.is_cut
+    assert cut.reply is not None
+    assert whole.reply is not None
+    assert cut.reply.token_ids == whole.reply.token_ids[:13]
+    real.events.clear()
+    other = SamplingParams(seed=99, temperature=1.3, max_tokens=27)  # what is set meanwhile must not matter
+    longer = real.service.resume(cut.id, other, "Other words.", CancelToken(), real.events.append)
+    assert longer.id == cut.id
+    assert longer.text == whole.text
+    assert longer.reply is not None
+    assert longer.reply.token_ids == whole.reply.token_ids
+    added = "".join(event.text for event in real.events if isinstance(event, TextDelta))
+    assert longer.text.endswith(added)
+
+
+def test_a_replay_gives_the_identical_text_also_of_a_continued_answer(real: RealBed) -> None:
+    real.reply("First.", SamplingParams(max_tokens=10))
+    answer = real.reply("Second.", SamplingParams(temperature=1.1, max_tokens=12))
+    answer = real.service.resume(answer.id, SamplingParams(max_tokens=9), SYSTEM, CancelToken(), real.events.append)
+    real.reply("Third.", SamplingParams(max_tokens=5))
+    n_messages = len(real.store.messages(real.chat_id))
+    result = real.service.replay(answer.id, CancelToken(), real.events.append)
+    assert result.is_identical
+    assert result.is_same_prompt
+    assert (result.n_same, result.n_tokens) == (21, 21)
+    assert len(real.store.messages(real.chat_id)) == n_messages
+
+
+def test_an_answer_without_a_record_is_continued_from_its_text_but_not_replayed(real: RealBed) -> None:
+    prompt = real.store.add_prompt(real.chat_id, "Hello")
+    reply = real.store.begin_reply(real.chat_id, real.engine.name, prompt)
+    real.store.append_reply(reply, "The sea")
+    real.store.recover()
+    with pytest.raises(AppError) as caught:
+        real.service.replay(reply, CancelToken(), real.events.append)
+    assert caught.value.code is ErrorCode.NOT_REPLAYABLE
+    longer = real.service.resume(reply, SamplingParams(max_tokens=6), SYSTEM, CancelToken(), real.events.append)
+    assert longer.text.startswith("The sea")
+    assert len(longer.text) > len("The sea")
+    real.engine.name = "another"
+    with pytest.raises(AppError) as caught:
+        real.service.resume(reply, SamplingParams(), SYSTEM, CancelToken(), real.events.append)
+    assert caught.value.code is ErrorCode.MODEL_DIFFERS
+
+
+def test_an_edit_reads_only_what_is_new(real: RealBed) -> None:
+    real.reply("A first question that is not short at all.", SamplingParams(max_tokens=8))
+    second = real.reply("Another question.", SamplingParams(max_tokens=8))
+    edited = real.service.reply(
+        real.chat_id, "Another one.", SamplingParams(max_tokens=8), SYSTEM, CancelToken(), real.events.append,
+        instead_of=second.parent_id,
+    )  # fmt: skip
+    assert edited.reply is not None
+    assert edited.reply.stats.cached_tokens > edited.reply.stats.prompt_tokens // 2
