@@ -7,6 +7,7 @@ Everywhere an audit hook refuses sockets, programs and writing, and a timer in C
 
 import faulthandler
 import os
+import re
 import sys
 from typing import IO, Final
 
@@ -53,13 +54,23 @@ class Confinement:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process has held; 0 where the system does not tell."""
+    """Return the most memory that this process has held; 0 where the system does not tell.
+
+    On Linux not from getrusage(): there a child begins with the peak of the process that started it, and Tern may hold
+    gigabytes of a model.
+    """
     if sys.platform == "win32":
         return 0  # the job object counts there
-    import resource
+    if sys.platform == "darwin":
+        import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        with open("/proc/self/status", "rb") as file:  # noqa: PTH123 - called ten times a second
+            found = re.search(rb"VmHWM:\s*(\d+) kB", file.read())
+    except OSError:
+        return 0
+    return 1024 * int(found[1]) if found else 0
 
 
 def _set_limits(memory_bytes: int) -> None:

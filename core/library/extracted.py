@@ -17,7 +17,7 @@ from core.events import Place, Unit
 # In the key of every index: another version reads some file differently.
 EXTRACTOR_VERSION: Final = 1
 MAX_TEXT_CHARS: Final = 20_000_000
-MAX_BLOCKS: Final = 1_000_000
+MAX_BLOCKS: Final = 500_000
 _KEPT_HEADINGS: Final = 8  # of a path; deeper ones are left out
 
 

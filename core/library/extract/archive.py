@@ -15,7 +15,7 @@ from core.library.extract.builder import damaged, too_long
 MAX_MEMBERS: Final = 5_000
 MAX_INFLATED_BYTES: Final = 200_000_000
 MAX_RATIO: Final = 200
-_RATIO_COUNTS_FROM: Final = 5_000_000  # bytes; small and dull members may shrink by any factor
+_RATIO_COUNTS_FROM: Final = 50_000_000  # bytes; small and dull members may shrink by any factor
 MAX_PART_BYTES: Final = 50_000_000  # of a member that is read as a whole
 _PIECE_BYTES: Final = 1 << 16
 _READABLE: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})

@@ -102,10 +102,10 @@ def _parts(message: Message) -> tuple[Message | None, list[str]]:
             if name:
                 attachments.append(one_line(str(name))[:200])
         elif kind == "text/html":
-            rich = rich or part
+            rich = part if rich is None else rich
         else:
-            plain = plain or part
-    return plain or rich, attachments
+            plain = part if plain is None else plain
+    return (rich if plain is None else plain), attachments
 
 
 def _text(part: Message) -> str:

@@ -188,6 +188,16 @@ def test_cancelling_kills_the_child_at_once(extractor: Extractor, tmp_path: Path
         extractor.extract(written(tmp_path, b"good"), cancel, emit)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the job object counts there")
+def test_the_memory_of_a_large_parent_is_not_the_childs() -> None:
+    large = b"x" * 200_000_000
+    source = "from core.library.confinement import peak_bytes; print(peak_bytes())"
+    done = subprocess.run(
+        [sys.executable, "-c", source], env=child_environ(), capture_output=True, text=True, check=True
+    )
+    assert 0 < int(done.stdout) < len(large)
+
+
 def test_what_is_no_file_is_refused_without_a_child(extractor: Extractor, tmp_path: Path) -> None:
     assert "folder" in str(refusal(extractor, tmp_path).facts["reason"])
     assert refusal(extractor, tmp_path / "gone.txt").code is ErrorCode.DOCUMENT_UNREADABLE

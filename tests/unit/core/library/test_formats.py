@@ -217,6 +217,11 @@ def test_a_message_has_headers_text_and_names_of_attachments() -> None:
     assert builder.text().endswith("Subject: Two\n\nFrom me")
 
 
+def test_a_part_without_headers_is_a_text() -> None:
+    message = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\nwords\n--x--\n"  # such a part is false in Python
+    assert read_bytes("a.eml", message).text() == "words"
+
+
 def test_markdown_stays_as_it_is_and_its_headings_are_known() -> None:
     text = "# Guide\n\nIntro\n\nSetup\n-----\n- one\n- two\n\n```\n# no heading\n\ncode\n```\n\nEnd"
     builder = read_bytes("a.md", text.encode())
