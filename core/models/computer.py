@@ -17,6 +17,7 @@ from typing import Final
 from core.models import system_facts
 from core.models.catalogue import Architecture, CatalogueModel
 
+SCREENED_HEAD_BYTES: Final = 32 << 20  # core.inference.weights.SCREENED_FROM_BYTES
 WORDS_PER_TOKEN: Final = 0.75  # of English text in the vocabulary of Llama 3
 SPARE_DISK_BYTES: Final = 64 << 20  # as a download leaves free
 RESERVED_BYTES: Final = 512 << 20  # for the system and the window; a model gets no more than the rest
@@ -108,11 +109,15 @@ def words_per_s(model: CatalogueModel, weights_per_s: float) -> float | None:
 
 
 def bytes_per_token(architecture: Architecture) -> int:
-    """Return the bytes of weights that one token reads: ternary ones at two bits, the output head as bfloat16."""
+    """Return the bytes of weights that one token reads: ternary ones at two bits, the output head as bfloat16.
+
+    Of a large head eight bits a weight are read, and then a few rows whole (core/inference/head.py).
+    """
     shape = architecture
     attention, kv = shape.num_attention_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
     layer = shape.hidden_size * (2 * attention + 2 * kv + 3 * shape.intermediate_size)
-    return shape.num_hidden_layers * layer // 4 + shape.vocab_size * shape.hidden_size * 2
+    head = shape.vocab_size * shape.hidden_size
+    return shape.num_hidden_layers * layer // 4 + (head if 2 * head >= SCREENED_HEAD_BYTES else 2 * head)
 
 
 def _free_disk(path: Path) -> int | None:

@@ -281,9 +281,9 @@ def test_a_chat_has_a_style_and_a_prompt_of_its_own(qtbot, open_window, make_eng
     asked: list[float] = []
     plain = engine.generate
 
-    def generate(ids, params, cancel, emit):
+    def generate(ids, params, cancel, emit, choices=()):
         asked.append(params.temperature)
-        return plain(ids, params, cancel, emit)
+        return plain(ids, params, cancel, emit, choices)
 
     engine.generate = generate
     session = open_window(engine)

@@ -18,11 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = """
 import sys, time
 import core.inference.model as model
-read = model.TernaryModel.read
-def slow_read(self, *args, **kwargs):
-    time.sleep(0.02)
-    return read(self, *args, **kwargs)
-model.TernaryModel.read = slow_read
+def slowed(read):
+    def slow_read(self, *args, **kwargs):
+        time.sleep(0.02)
+        return read(self, *args, **kwargs)
+    return slow_read
+model.TernaryModel.read = slowed(model.TernaryModel.read)
+model.TernaryModel.read_top = slowed(model.TernaryModel.read_top)
 from app.__main__ import main
 sys.exit(main())
 """

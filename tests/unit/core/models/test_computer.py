@@ -7,9 +7,17 @@ import pytest
 
 from core.inference.config import config_2b4t
 from core.inference.speed import available_kernels
-from core.inference.weights import memory_bytes, shape_for
+from core.inference.weights import SCREENED_FROM_BYTES, memory_bytes, shape_for
 from core.models.catalogue import default_model
-from core.models.computer import Computer, Problem, bytes_per_token, fit, inspect_computer, words_per_s
+from core.models.computer import (
+    SCREENED_HEAD_BYTES,
+    Computer,
+    Problem,
+    bytes_per_token,
+    fit,
+    inspect_computer,
+    words_per_s,
+)
 from core.models.system_facts import cpu_list, linux_cores, linux_memory
 
 GB = 1 << 30
@@ -31,7 +39,7 @@ def test_this_computer_has_something_of_everything(tmp_path: Path) -> None:
     [
         ({}, ()),
         ({"kernel_sets": ()}, (Problem.CPU_UNSUPPORTED,)),
-        ({"memory_bytes": 2 * GB}, (Problem.TOO_LITTLE_MEMORY,)),
+        ({"memory_bytes": GB}, (Problem.TOO_LITTLE_MEMORY,)),
         ({"free_memory_bytes": GB}, (Problem.LITTLE_FREE_MEMORY,)),
         ({"free_disk_bytes": GB}, (Problem.TOO_LITTLE_DISK,)),
         ({"memory_bytes": None, "free_memory_bytes": None, "free_disk_bytes": None}, ()),
@@ -46,6 +54,10 @@ def test_why_a_model_does_not_fit(changed: dict[str, object], problems: tuple[Pr
 def test_an_installed_model_needs_no_more_room() -> None:
     assert fit(default_model(), replace(GOOD, free_disk_bytes=5), is_installed=True).fits
     assert not fit(default_model(), replace(GOOD, free_disk_bytes=5)).fits
+
+
+def test_the_head_is_screened_from_the_size_that_inference_has() -> None:
+    assert SCREENED_HEAD_BYTES == SCREENED_FROM_BYTES
 
 
 def test_the_bytes_of_a_token_are_those_of_the_packed_weights() -> None:
