@@ -50,6 +50,7 @@ def run(out: Output) -> int:
         Check("starter model", _check_starter),
         Check("history", _check_history),
         Check("children", _check_children),
+        Check("documents", _check_documents),
         Check("window", _check_window),
         Check("network", lambda _directory: _check_network(watch)),
     )
@@ -164,6 +165,43 @@ def _check_children(directory: Path) -> str:
         last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise CheckError(f"a child process ended with {done.returncode} and said {last!r}")
     return done.stdout.strip()
+
+
+def _check_documents(directory: Path) -> str:
+    """Read one file by each of the larger libraries that do it, in the confined child."""
+    from core.library.extractor import Extractor
+
+    files = {"page.html": b"<p>The key is under the <b>third</b> stone.</p>", "page.pdf": _small_pdf("The third stone")}
+    extractor = Extractor()
+    try:
+        for name, content in files.items():
+            (directory / name).write_bytes(content)
+            text = extractor.extract(directory / name, CancelToken(), lambda _event: None).text
+            if "third" not in text or "stone" not in text:
+                raise CheckError(f"read {text[:60]!r} in {name}")
+    finally:
+        extractor.close()
+    return "HTML and PDF are read in a confined child process"
+
+
+def _small_pdf(text: str) -> bytes:
+    """Return a PDF file of one page with one line of ASCII `text`."""
+    drawing = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode("ascii")
+    objects = (
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(drawing), drawing),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    )
+    file, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(file))
+        file += b"%d 0 obj%s endobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    tail = b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, len(file))
+    return file + head + table + tail
 
 
 def _check_window(directory: Path) -> str:

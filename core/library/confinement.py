@@ -74,6 +74,8 @@ def peak_bytes() -> int:
 
 
 def _set_limits(memory_bytes: int) -> None:
+    if sys.platform == "win32":
+        return
     import resource
 
     wanted = {
@@ -95,6 +97,9 @@ def _set_limits(memory_bytes: int) -> None:
 
 def _join_job(memory_bytes: int) -> None:
     """Windows: put this process into a job of one process with so much memory."""
+    is_windows = sys.platform == "win32"
+    if not is_windows:
+        return
     import ctypes
     from ctypes import wintypes
 

@@ -12,7 +12,7 @@ def test_this_copy_of_tern_passes_its_own_test() -> None:
     lines = ended.out.splitlines()
     assert lines[0].startswith("Tern ")
     assert [line.split()[0] for line in lines[1:-1]] == ["ok"] * (len(lines) - 2)
-    assert {"kernels", "starter", "history", "children", "window", "network"} <= {
+    assert {"kernels", "starter", "history", "children", "documents", "window", "network"} <= {
         line.split()[1] for line in lines[1:-1]
     }
 

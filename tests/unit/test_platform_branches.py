@@ -27,6 +27,9 @@ COVERED = {
     "core/child.py": "tests/unit/core/test_child.py",
     "core/inference/measure.py": "tests/unit/test_platform_branches.py",
     "core/instance.py": "tests/unit/test_platform_branches.py",
+    "core/library/confinement.py": "tests/unit/test_platform_branches.py",
+    "core/library/extract_child.py": "tests/unit/test_platform_branches.py",
+    "core/library/extractor.py": "tests/unit/test_platform_branches.py",
     "core/models/computer.py": "tests/unit/core/models/test_computer.py",
     "core/models/system_facts.py": "tests/unit/core/models/test_computer.py",
     "core/paths.py": "tests/unit/core/test_paths.py",
@@ -139,6 +142,71 @@ def test_macos_counts_memory_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measure.peak_rss_bytes() == 50_000_000
     monkeypatch.setattr(sys, "platform", "linux")
     assert measure.peak_rss_bytes() == 50_000_000 * 1024
+
+
+def test_windows_binds_the_extraction_child_by_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, int] = {}
+
+    class Function:
+        restype: object = None
+        argtypes: object = None
+
+        def __init__(self, work: object) -> None:
+            self._work = work
+
+        def __call__(self, *arguments: object) -> object:
+            return self._work(*arguments)  # type: ignore[operator]
+
+    def set_limits(job: object, kind: int, pointer: object, size: int) -> int:
+        limits = pointer._obj  # type: ignore[attr-defined]
+        told.update(kind=kind, processes=limits.Basic.ActiveProcessLimit, bytes=limits.ProcessMemoryLimit)
+        assert (job, size) == ("job", ctypes.sizeof(limits))
+        return 1
+
+    joined: list[tuple[object, object]] = []
+    kernel32 = SimpleNamespace(
+        CreateJobObjectW=Function(lambda *_none: "job"),
+        GetCurrentProcess=Function(lambda: "this process"),
+        SetInformationJobObject=Function(set_limits),
+        AssignProcessToJobObject=Function(lambda *pair: joined.append(pair)),
+    )
+    monkeypatch.setattr(ctypes, "WinDLL", lambda _name, **_named: kernel32, raising=False)
+    confinement = load_as("win32", "core/library/confinement.py", monkeypatch)
+    confinement._join_job(1 << 30)
+    assert told == {"kind": 9, "processes": 1, "bytes": 1 << 30}
+    assert joined == [("job", "this process")]
+    assert confinement.peak_bytes() == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource")
+def test_macos_tells_the_peak_of_the_extraction_child_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    confinement = load_as("darwin", "core/library/confinement.py", monkeypatch)
+    monkeypatch.setattr(resource, "getrusage", lambda _who: SimpleNamespace(ru_maxrss=50_000_000))
+    assert confinement.peak_bytes() == 50_000_000
+
+
+def test_windows_does_not_wait_for_a_pipe_that_it_cannot_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    extractor = load_as("win32", "core/library/extractor.py", monkeypatch)
+    extractor._wait_for(-1, 0.0)
+
+
+def test_windows_writes_frames_without_changing_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[tuple[int, int]] = []
+    msvcrt = ModuleType("msvcrt")
+    monkeypatch.setattr(msvcrt, "setmode", lambda *pair: modes.append(pair), raising=False)
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
+    child = load_as("win32", "core/library/extract_child.py", monkeypatch)
+    doings: list[tuple[int, int]] = []
+    windows = SimpleNamespace(
+        dup=lambda _descriptor: 7, open=lambda *_named: 8, dup2=lambda *pair: doings.append(pair),
+        close=lambda _descriptor: None, devnull="nul", O_WRONLY=1, O_BINARY=0x8000,
+    )  # fmt: skip
+    monkeypatch.setattr(child, "os", windows)
+    assert child._take_standard_output() == 7
+    assert doings == [(8, 1), (8, 2)]
+    assert modes == [(0, 0x8000), (7, 0x8000)]
 
 
 def test_macos_makes_the_drive_write_at_every_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
