@@ -334,6 +334,7 @@ _ENDINGS: Mapping[StopReason, str] = {
     StopReason.CONTEXT_FULL: "Stopped: the model had no room left. Start a new chat for a longer answer.",
     StopReason.LOOP: "Stopped: the model had begun to repeat itself.",
     StopReason.CANCELLED: "You stopped this answer.",
+    StopReason.NOT_IN_DOCUMENTS: "This is probably not in your documents. The passages above come closest.",
 }
 
 

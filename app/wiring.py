@@ -4,6 +4,7 @@ Knows every service; must not know Qt, so that the terminal starts without it. H
 model) happen inside the functions: they run on a worker thread of the window, or when a command needs them.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +19,19 @@ from core.settings import Settings, sampling_params
 from core.store.chats import ChatId, ChatStore
 from core.store.database import Database
 from core.store.overrides import OverrideStore
+from core.store.scopes import ScopeStore
 
 if TYPE_CHECKING:
     from core.chat import ChatService
     from core.inference.engine import Engine
     from core.inference.memory import MemoryEstimate
     from core.inference.sampling import SamplingParams
+    from core.library.extracted import Extracted
     from core.library.extractor import Extractor
+    from core.library.index.collections import Collections
+    from core.library.index.database import IndexDatabase
+    from core.library.index.indexer import Indexer
+    from core.library.index.searcher import Searcher
 
 LoadModel = Callable[[Path, Settings, CancelToken, Emit], "Engine"]
 Answering = tuple["ChatService", "SamplingParams", str]  # the service, how to sample, the system prompt
@@ -41,9 +48,17 @@ class Services:
     n_interrupted: int  # answers that a killed process had left unfinished
     overrides: OverrideStore
     library: Library = field(default_factory=Library)  # only the engine lane uses it
+    collections: "LazyDocuments | None" = None
+
+    @property
+    def scopes(self) -> ScopeStore:
+        """What each conversation answers from."""
+        return ScopeStore(self.database)
 
     def close(self) -> None:
-        """Write out and close the database."""
+        """Write out and close the databases."""
+        if self.collections is not None:
+            self.collections.close()
         self.database.close()
 
 
@@ -61,7 +76,7 @@ def build_services(paths: AppPaths) -> Services:
     except BaseException:
         database.close()
         raise
-    return Services(paths, database, store, n_interrupted, OverrideStore(database))
+    return Services(paths, database, store, n_interrupted, OverrideStore(database), collections=LazyDocuments(paths))
 
 
 def build_extractor(paths: AppPaths) -> "Extractor":
@@ -80,12 +95,20 @@ def chat_service(services: Services, engine: "Callable[[], Engine]", settings: S
         ready.set_threads(n_threads(settings))
         return ready
 
+    documents = services.collections.get(must_exist=True) if services.collections is not None else None
     reading = ReadingLimits(
         settings.integer("passages_limit"),
         settings.integer("passages_share_percent"),
         settings.text("document_answers"),
     )
-    return ChatService(services.store, tuned, library=services.library, reading=reading)
+    return ChatService(
+        services.store,
+        tuned,
+        library=services.library,
+        reading=reading,
+        scopes=services.scopes,
+        searcher=None if documents is None else documents.searcher,
+    )
 
 
 def answering(
@@ -113,6 +136,76 @@ def n_threads(settings: Settings) -> int:
     profile = Profile(settings.text("profile"))
     most = settings.optional_integer("threads") or default_threads()
     return threads_for(profile, most, is_on_battery=is_on_battery() if profile is Profile.AUTOMATIC else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The collections of documents and what works on them; close() when done."""
+
+    database: "IndexDatabase"
+    collections: "Collections"
+    indexer: "Indexer"  # only the index lane uses it
+    searcher: "Searcher"
+
+    def close(self) -> None:
+        """Close the index."""
+        self.database.close()
+
+
+def open_documents(paths: AppPaths) -> Documents:
+    """Open the index of the collections; it is made again where it cannot be used as it is.
+
+    Raises:
+        AppError: DISK_FULL, DATABASE_LOCKED, DATA_DIR_UNWRITABLE.
+    """
+    from core.library.extracted import EXTRACTOR_VERSION
+    from core.library.index import analysis, chunks
+    from core.library.index.collections import Collections
+    from core.library.index.database import IndexDatabase
+    from core.library.index.indexer import Indexer
+    from core.library.index.searcher import Searcher
+
+    versions = {"extractor": str(EXTRACTOR_VERSION), "chunker": chunks.VERSION, "analyser": analysis.VERSION}
+    database = IndexDatabase.open(paths.index, versions)
+    return Documents(database, Collections(database), Indexer(database, _read_file), Searcher(database))
+
+
+class LazyDocuments:
+    """The collections of a window, opened when they are first needed; any thread."""
+
+    def __init__(self, paths: AppPaths) -> None:
+        self._paths = paths
+        self._documents: Documents | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def get(self, *, must_exist: bool = False) -> Documents | None:
+        """Return them; None after close(), and with `must_exist` where no collection was ever made.
+
+        Raises:
+            AppError: as open_documents().
+        """
+        with self._lock:
+            if self._documents is None and not self._is_closed:
+                if must_exist and not self._paths.index.exists():
+                    return None
+                self._documents = open_documents(self._paths)
+            return self._documents
+
+    def close(self) -> None:
+        """Close them; a second call does nothing."""
+        with self._lock:
+            self._is_closed = True
+            if self._documents is not None:
+                self._documents.close()
+                self._documents = None
+
+
+def _read_file(path: Path, _cancel: CancelToken) -> "Extracted":
+    from core.library.index.structure import with_structure
+    from core.library.reading import read_document
+
+    return with_structure(read_document(path))
 
 
 def find_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:

@@ -22,19 +22,22 @@ from core.events import (
     Passage,
     PassagesFound,
     ReplyDone,
+    ReplyStats,
     Saved,
     StopReason,
     TextDelta,
 )
+from core.finding import PassageFinder
 from core.inference.choices import Choice
 from core.inference.config import TokenId
 from core.inference.prompt import Role, Turn, build_prompt, reply_reserve
 from core.library.cite import build_context, passage_budget
+from core.library.index.searcher import Searcher
 from core.library.quoting import quotes_for
-from core.library.reading import DocumentText
 from core.library.search import MAX_PASSAGES, Library
 from core.store.chats import ChatId, ChatStore, Message, MessageId, MessageRole, MessageState, ReplyRecord
 from core.store.documents import storable
+from core.store.scopes import ScopeStore
 
 if TYPE_CHECKING:
     from core.inference.engine import Engine, Generation
@@ -89,11 +92,13 @@ class ChatService:
         clock: Callable[[], float] = time.monotonic,
         library: Library | None = None,
         reading: ReadingLimits = ReadingLimits(),
+        scopes: ScopeStore | None = None,
+        searcher: Searcher | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
-        self._library = library or Library()
+        self._finder = PassageFinder(store, library or Library(), scopes, searcher)
         self._reading = reading
 
     def reply(
@@ -105,6 +110,7 @@ class ChatService:
         cancel: CancelToken,
         emit: Emit,
         instead_of: MessageId | None = None,
+        words: Sequence[str] | None = None,
     ) -> Message:
         """Store the prompt, generate its answer, storing that as it grows, and return it as stored.
 
@@ -123,12 +129,26 @@ class ChatService:
         prompt_id = self._store.add_prompt(chat_id, text, instead_of)
         self._tell(prompt_id, emit)
         emit(Saved(0))
-        return self.answer(prompt_id, params, system, cancel, emit)
+        return self.answer(prompt_id, params, system, cancel, emit, words)
+
+    def search_words(self, chat_id: ChatId, question: str) -> tuple[str, ...]:
+        """Return what collections would be searched for, with what a follow-up refers to; for a person to change."""
+        return self._finder.search_words(chat_id, question)
 
     def answer(
-        self, prompt_id: MessageId, params: "SamplingParams", system: str, cancel: CancelToken, emit: Emit
+        self,
+        prompt_id: MessageId,
+        params: "SamplingParams",
+        system: str,
+        cancel: CancelToken,
+        emit: Emit,
+        words: Sequence[str] | None = None,
     ) -> Message:
         """Generate an answer to a stored prompt, beside those that it has; events and errors as for `reply`.
+
+        Where the conversation answers from documents alone and they do not say it, the answer is empty, with
+        NOT_IN_DOCUMENTS; answering the same prompt again asks the model all the same. `words` are what collections are
+        searched for where a person has changed them.
 
         Raises:
             AppError: CHAT_NOT_FOUND when the prompt is gone.
@@ -136,7 +156,10 @@ class ChatService:
         engine = self._engine()
         path = self._path_to(prompt_id)
         if not path[-1].context:
-            path[-1] = self._with_passages(path[-1], engine, params, cancel, emit)
+            prompt = self._with_passages(path[-1], engine, params, cancel, emit, words)
+            if prompt is None:
+                return self._refuse(path[-1], engine.name, params, emit)
+            path[-1] = prompt
         setting = _Setting(
             system,
             engine.context_length,
@@ -220,25 +243,38 @@ class ChatService:
             emit(MessageStored(message_id, message.siblings, message.role is MessageRole.USER))
 
     def _with_passages(
-        self, prompt: Message, engine: "Engine", params: "SamplingParams", cancel: CancelToken, emit: Emit
-    ) -> Message:
-        """Store with the prompt what the model is to read of the conversation's documents, then tell it."""
-        stored = self._store.documents(prompt.chat_id)
-        documents = [DocumentText(each.name, each.sha256, each.text, each.structure) for each in stored]
-        if not documents:
-            return prompt
-        passages = self._library.find(
-            documents,
+        self,
+        prompt: Message,
+        engine: "Engine",
+        params: "SamplingParams",
+        cancel: CancelToken,
+        emit: Emit,
+        words: Sequence[str] | None,
+    ) -> Message | None:
+        """Store with the prompt what the model is to read of documents, then tell it; None: it is not to be asked."""
+        found = self._finder.find(
+            prompt.chat_id,
             prompt.text,
+            words,
             lambda text: len(engine.tokenizer.encode_text(text)),
             passage_room(engine.context_length, params.max_tokens, self._reading),
             cancel,
             self._reading.n_passages,
         )
-        if passages:
-            self._store.set_context(prompt.id, passages)
-            emit(PassagesFound(passages))
-        return replace(prompt, context=tuple(passages))
+        if found is None:
+            return None
+        if found.passages:
+            self._store.set_context(prompt.id, found.passages)
+            emit(PassagesFound(found.passages, found.words, found.is_likely))
+        return None if self._finder.refuses(prompt.chat_id, found) else replace(prompt, context=found.passages)
+
+    def _refuse(self, prompt: Message, model: str, params: "SamplingParams", emit: Emit) -> Message:
+        """Store the empty answer of documents that do not say what is asked; the model is not run."""
+        reply_id = self._store.begin_reply(prompt.chat_id, model, prompt.id)
+        self._tell(reply_id, emit)
+        stats = ReplyStats(0, 0, 0, 0.0, 0.0, 0)
+        record = ReplyRecord(model, (), StopReason.NOT_IN_DOCUMENTS, 0, stats, json.dumps(asdict(params)))
+        return self._finish(reply_id, record, "", emit)
 
     def _finish(self, reply_id: MessageId, record: ReplyRecord, text: str, emit: Emit) -> Message:
         is_stopped = record.stop_reason is StopReason.CANCELLED

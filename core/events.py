@@ -57,6 +57,7 @@ class StopReason(StrEnum):
     CONTEXT_FULL = "context_full"
     LOOP = "loop"
     CANCELLED = "cancelled"
+    NOT_IN_DOCUMENTS = "not_in_documents"  # the model was not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,15 @@ class HistoryTrimmed:
 
 @dataclass(frozen=True, slots=True)
 class PassagesFound:
-    """The model is about to read these passages with the question."""
+    """The model is about to read these passages with the question.
+
+    words: what was searched for in collections, for a person to see and to change; empty without collections.
+    is_likely: False where the documents most likely do not say what is asked; the passages are then the closest ones.
+    """
 
     passages: tuple[Passage, ...]
+    words: tuple[str, ...] = ()
+    is_likely: bool = True
 
 
 @dataclass(frozen=True, slots=True)

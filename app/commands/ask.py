@@ -15,7 +15,7 @@ from app.commands.problems import EXIT_INTERRUPTED, EXIT_OK
 from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Interrupted, StopReason
 from core.paths import AppPaths
-from core.settings import sampling_params
+from core.settings import Settings, sampling_params
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +35,30 @@ def run(arguments: argparse.Namespace, paths: AppPaths, out: Output) -> int:
     prompt = standard_input.read_all() if arguments.prompt == "-" else arguments.prompt
     if not prompt.strip():
         raise AppError(ErrorCode.PROMPT_EMPTY)
+    opened = wiring.open_documents(paths) if arguments.docs else None
+    try:
+        return _answer(arguments, paths, settings, prompt, opened, out)
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def _answer(
+    arguments: argparse.Namespace,
+    paths: AppPaths,
+    settings: Settings,
+    prompt: str,
+    opened: wiring.Documents | None,
+    out: Output,
+) -> int:
+    collections = [] if opened is None else [opened.collections.find(name).id for name in arguments.docs]
     cancel = CancelToken()
     with interrupts_cancel(cancel):
         try:
-            documents = AskedDocuments(read_documents(arguments.document, wiring.build_extractor(paths), cancel))
+            own = read_documents(arguments.document, wiring.build_extractor(paths), cancel)
         except Interrupted:
             return EXIT_INTERRUPTED
+    documents = AskedDocuments(own, opened, collections)
     directory = model_directory(arguments, paths, settings)
     params = sampling_params(settings)
     answer = Answer(out, cancel, shows_text=not arguments.json)

@@ -12,11 +12,14 @@ from app.document_words import place_in_words
 from core.library.cite import Citation, build_context, find_refs, passage_budget
 from core.library.reading import check_count, read_document
 from core.library.search import Library
+from core.library.together import FoundPassages, find_together
 
 if TYPE_CHECKING:
+    from app.wiring import Documents
     from core.events import CancelToken, Passage, Place
     from core.inference.engine import Engine
     from core.library.extractor import Extractor
+    from core.library.index.collections import CollectionId
     from core.library.reading import DocumentText
 
 _SHOWN_CHARS: Final = 160  # of a passage, beside the answer
@@ -37,24 +40,48 @@ def read_documents(paths: Sequence[Path], extractor: "Extractor", cancel: "Cance
 
 
 class AskedDocuments:
-    """The passages for one question, found when the engine is there to count tokens."""
+    """The passages for one question, found when the engine is there to count tokens.
 
-    def __init__(self, documents: "Sequence[DocumentText]") -> None:
+    `collections` are searched beside `documents`, and what they hold is ranked together.
+    """
+
+    def __init__(
+        self,
+        documents: "Sequence[DocumentText]",
+        opened: "Documents | None" = None,
+        collections: "Sequence[CollectionId]" = (),
+    ) -> None:
         self._documents = documents
-        self._passages: tuple[Passage, ...] = ()
+        self._opened = opened
+        self._collections = collections
+        self._found = FoundPassages(())
+
+    @property
+    def _passages(self) -> "tuple[Passage, ...]":
+        return self._found.passages
 
     def as_read(self, question: str, engine: "Engine", reserve: int, cancel: "CancelToken") -> str:
         """Return the user's turn: the question, with passages where there are documents."""
-        if not self._documents:
+        if not self._documents and not self._collections:
             return question
         budget = passage_budget(engine.context_length, reserve)
-        self._passages = Library().find(
-            self._documents, question, lambda text: len(engine.tokenizer.encode_text(text)), budget, cancel
+        self._found = find_together(
+            Library(),
+            self._documents,
+            None if self._opened is None else self._opened.searcher,
+            self._collections,
+            question,
+            None,
+            lambda text: len(engine.tokenizer.encode_text(text)),
+            budget,
+            cancel,
         )
         return build_context(self._passages, question) if self._passages else question
 
     def tell_passages(self, out: Output) -> None:
         """Show beside the answer what the model is about to read."""
+        if self._passages and not self._found.is_likely:
+            out.note("Your documents probably do not say this; these passages come closest.")
         for passage in self._passages:
             text = " ".join(passage.text.split())
             shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
@@ -67,7 +94,9 @@ class AskedDocuments:
             out.note(_found(citation, self._passages))
 
     def as_json(self, answer: str) -> dict[str, object]:
-        """Return what is added to the JSON object; nothing without documents."""
+        """Return what is added to the JSON object; nothing without documents and collections."""
+        if self._collections:
+            return self._as_json_of_collections(answer)
         if not self._documents:
             return {}
         passages = [
@@ -86,6 +115,36 @@ class AskedDocuments:
             for each in find_refs(answer, self._passages)
         ]
         return {"passages": passages, "citations": citations}
+
+    def _as_json_of_collections(self, answer: str) -> dict[str, object]:
+        passages = [
+            {
+                "number": each.number,
+                "doc": each.document,
+                "page": None if each.place is None else each.place.number,
+                "start": each.start,
+                "end": each.end,
+                "score": round(score, 6),
+                "text": each.text,
+            }
+            for each, score in zip(self._passages, self._found.scores, strict=True)
+        ]
+        citations = [
+            {
+                "text": each.text,
+                "passage": each.passage,
+                "start": each.start,
+                "end": each.end,
+                "verified": each.is_verified,
+            }
+            for each in find_refs(answer, self._passages)
+        ]
+        return {
+            "passages": passages,
+            "citations": citations,
+            "words": list(self._found.words),
+            "in_documents": self._found.is_likely,
+        }
 
 
 def _place_as_json(place: "Place | None") -> dict[str, object] | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from app.commands import download_options
+from app.commands import docs_options, download_options
 from app.commands.argument_types import named, path
 from app.commands.output import Output, printable
 from app.commands.problems import UsageError
@@ -27,6 +27,7 @@ examples:
   tern chat                                chat here in the terminal
   tern ask "Why is the sky blue?"          one question, one answer
   cat letter.txt | tern ask --system "Summarise the text." -
+  tern docs add ~/Documents/contracts      read documents; then: tern docs search "notice period"
   tern bench --synthetic 2b4t              is this computer fast enough for the 2B model?
 
 `tern COMMAND --help` explains a command. Tern's files are where --data-dir or TERN_DATA_DIR says, otherwise in the
@@ -149,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("inspect", "say what a model directory holds and whether it may be loaded", _INSPECT_EPILOG, _add_inspect),
         ("bench", "measure how fast this computer runs a model", _BENCH_EPILOG, _add_bench),
         ("models", "list, download, import, verify and remove models", _MODELS_EPILOG, _add_models),
+        ("docs", "read documents into collections and search them", docs_options.EPILOG, _add_docs),
     ):
         description = summary[0].upper() + summary[1:] + "."
         add(commands.add_parser(name, help=summary, description=description, epilog=epilog, parents=[common]))
@@ -169,9 +171,9 @@ def check(arguments: argparse.Namespace) -> None:
             raise UsageError(f"--greedy goes without {_flag(given[0])}: it always takes the likeliest token")
     if getattr(arguments, "raw", False) and arguments.system is not None:
         raise UsageError("--raw goes without --system: a raw prompt is read exactly as it is")
-    if getattr(arguments, "raw", False) and arguments.document:
+    if getattr(arguments, "raw", False) and (arguments.document or arguments.docs):
         raise UsageError("--raw goes without --document: a raw prompt is read exactly as it is")
-    for name in ("prompt", "system", "text"):
+    for name in ("prompt", "system", "text", "query"):
         value = getattr(arguments, name, None)
         if isinstance(value, str) and not _is_text(value):
             raise UsageError(f"the {name} is not valid UTF-8 text")
@@ -221,6 +223,14 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
         help="a document to answer from, up to 8 of at most 100 MB each (PDF, Word, spreadsheets, presentations, "
         "e-mail, web pages, text and more); the passages used and whether the answer's quotes stand in them are told "
         "beside the answer",
+    )
+    parser.add_argument(
+        "--docs",
+        metavar="NAME",
+        type=named,
+        action="append",
+        default=[],
+        help="a collection to answer from, as `tern docs list` calls it",
     )
     _add_sampling(parser)
 
@@ -284,6 +294,12 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     ):
         description = summary[0].upper() + summary[1:] + "."
         add(actions.add_parser(name, help=summary, description=description, epilog=epilog, parents=[common]))
+
+
+def _add_docs(parser: argparse.ArgumentParser) -> None:
+    common = _Parser(add_help=False)
+    _add_data_dir(common, argparse.SUPPRESS)
+    docs_options.add_docs(parser, common)
 
 
 def _add_models_list(parser: argparse.ArgumentParser) -> None:

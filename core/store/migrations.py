@@ -152,6 +152,20 @@ def _add_chosen(connection: sqlite3.Connection) -> None:
     _add_columns(connection, "messages", {"chosen": "INTEGER"})
 
 
+def _add_chat_scopes(connection: sqlite3.Connection) -> None:
+    """Version 7: what single chats answer from, and which collections of documents they use (a JSON list of ids).
+
+    `changed_at` also sets the rows apart from those of chat_overrides where a damaged file is read page by page.
+    """
+    connection.execute(
+        """CREATE TABLE IF NOT EXISTS chat_scopes(
+             chat_id INTEGER PRIMARY KEY REFERENCES chats(id) ON DELETE CASCADE,
+             answer_from TEXT NOT NULL CHECK(answer_from IN ('chat', 'documents', 'both')),
+             collections TEXT NOT NULL,
+             changed_at REAL NOT NULL)"""
+    )
+
+
 STEPS: Final[tuple[Step, ...]] = (
     _create_chats_and_messages,
     _add_documents,
@@ -159,6 +173,7 @@ STEPS: Final[tuple[Step, ...]] = (
     _add_order_and_search,
     _add_structure,
     _add_chosen,
+    _add_chat_scopes,
 )
 SCHEMA_VERSION: Final = len(STEPS)
 # Columns that later versions added to a table: a row that was never written since lacks them on its page.

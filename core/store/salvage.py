@@ -18,7 +18,7 @@ from core.store import migrations, search
 from core.store.pages import read_rows
 
 _SIDE_FILES: Final = ("-wal", "-shm")
-_TABLES: Final = ("chats", "messages", "replies", "documents", "chat_overrides", "folders", "places")
+_TABLES: Final = ("chats", "messages", "replies", "documents", "chat_overrides", "chat_scopes", "folders", "places")
 _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (float, int)}
 _REQUIRED: Final = "!"
 _Row = tuple[object, ...]
@@ -184,6 +184,7 @@ def _fill(fresh: sqlite3.Connection, tables: dict[str, dict[int, _Row]]) -> None
                   min(created_at), max(created_at)
            FROM messages AS lost WHERE chat_id NOT IN (SELECT id FROM chats) GROUP BY chat_id"""
     )
+    fresh.execute("DELETE FROM chat_scopes WHERE chat_id NOT IN (SELECT id FROM chats)")
     fresh.execute("DELETE FROM chat_overrides WHERE chat_id NOT IN (SELECT id FROM chats)")
     fresh.execute("DELETE FROM documents WHERE chat_id NOT IN (SELECT id FROM chats)")
     # What followed a lost message follows the one before it, so that the rest stays one conversation.

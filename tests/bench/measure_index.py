@@ -7,6 +7,7 @@ real text do, in paragraphs and sections. Queries take words out of one paragrap
 """
 
 import argparse
+import itertools
 import json
 import random
 import resource
@@ -48,14 +49,14 @@ def write_texts(folder: Path, n_chunks: int) -> list[str]:
     """Write files of about n_chunks chunks in all; return queries."""
     rng = random.Random(7)
     words = vocabulary(rng)
-    weights = [1 / (rank + 2.7) for rank in range(len(words))]
+    weights = list(itertools.accumulate(1 / (rank + 2.7) for rank in range(len(words))))
     queries = []
     for number in range(max(1, n_chunks // FILE_CHUNKS)):
         paragraphs = []
         for at in range(FILE_CHUNKS):
             if at % 10 == 0:
-                paragraphs.append(f"# {' '.join(rng.choices(words, weights, k=4)).title()}")
-            paragraph = rng.choices(words, weights, k=CHUNK_WORDS)
+                paragraphs.append(f"# {' '.join(rng.choices(words, cum_weights=weights, k=4)).title()}")
+            paragraph = rng.choices(words, cum_weights=weights, k=CHUNK_WORDS)
             paragraphs.append(" ".join(paragraph).capitalize() + ".")
             if len(queries) < N_QUERIES and at == number % FILE_CHUNKS:
                 queries.append(" ".join(rng.sample(paragraph, 7)))

@@ -5,6 +5,7 @@ but letters and digits in quotes.
 """
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from core.library.index.query import search_words
 from core.library.index.vectors import Embedder, VectorSearch
 
 _POOL: Final = 40  # candidates that are looked at closely
-_MOST_HOLDING: Final = 20_000  # chunks that the words of one search may be looked up in, the rarest words first
+_MOST_HOLDING: Final = 10_000  # chunks that the words of one search may be looked up in, the rarest words first
 _MIN_PREFIX: Final = 3
 _MAX_COMPLETIONS: Final = 64
 _LANGUAGES: Final = 6
@@ -84,10 +85,11 @@ class _Candidate:
     language: str
     format: str
     text: str
+    words: tuple[str, ...]  # of the text, analysed
 
 
 class Searcher:
-    """Searches an index. One thread at a time; keeps the vectors in memory once they were asked for."""
+    """Searches an index, from any thread; keeps the vectors in memory once they were asked for."""
 
     def __init__(self, database: IndexDatabase, embedder: Embedder | None = None) -> None:
         self._database = database
@@ -97,10 +99,12 @@ class Searcher:
         self._version: int | None = None
         self._languages: tuple[str, ...] = ()
         self._n_chunks = 0
+        self._holding: dict[str, int] = {}  # of the words that were asked for, until the index changes
+        self._lock = threading.Lock()
 
     def words_for(self, question: str, before: Sequence[str] = ()) -> tuple[str, ...]:
         """Return what a question is searched with; `before`: what the question before was searched with."""
-        with self._database.read() as connection:
+        with self._lock, self._database.read() as connection:
             self._refresh(connection)
         return search_words(question, before, languages=self._languages)
 
@@ -128,7 +132,7 @@ class Searcher:
         """
         asked = question if isinstance(question, str) else " ".join(question)
         vector = self._embedder.embed([asked], is_query=True, cancel=cancel)[0] if self._embedder and asked else None
-        with self._database.read() as connection:
+        with self._lock, self._database.read() as connection:
             self._refresh(connection)
             if isinstance(question, str) and not as_typed:
                 words = search_words(question, languages=self._languages)
@@ -146,7 +150,7 @@ class Searcher:
 
     def weights_for(self, words: Sequence[str]) -> Weights:
         """Return the forms and weights of words, for scoring other texts beside the index's."""
-        with self._database.read() as connection:
+        with self._lock, self._database.read() as connection:
             self._refresh(connection)
             return self._weights(connection, words, as_typed=False)
 
@@ -155,6 +159,7 @@ class Searcher:
         if version != self._version:
             self._n_chunks = connection.execute("SELECT coalesce(sum(n_chunks), 0) FROM texts").fetchone()[0]
             self._languages = languages_in(connection)[:_LANGUAGES]
+            self._holding = {}
             self._version = version
 
     def _weights(self, connection: sqlite3.Connection, words: Sequence[str], *, as_typed: bool) -> Weights:
@@ -171,15 +176,19 @@ class Searcher:
                 forms |= dict.fromkeys(self._completions(connection, folded(word)))
             # Where a word is stemmed in several ways the ways that no document has are left out.
             found = [(form, n) for form in forms if (n := self._n_holding(connection, form))]
-            weights[word] = [(form, idf(n, self._n_chunks)) for form, n in found] or [(word, idf(0, self._n_chunks))]
+            weights[word] = [(form, idf(n, self._n_chunks)) for form, n in found] or [
+                (form, idf(0, self._n_chunks)) for form in forms
+            ]
         return weights
 
     def _idf(self, connection: sqlite3.Connection, form: str) -> float:
         return idf(self._n_holding(connection, form), self._n_chunks)
 
     def _n_holding(self, connection: sqlite3.Connection, form: str) -> int:
-        row = connection.execute("SELECT doc FROM terms WHERE term = ?", (form,)).fetchone()
-        return 0 if row is None else int(row[0])
+        if form not in self._holding:
+            row = connection.execute("SELECT doc FROM terms WHERE term = ?", (form,)).fetchone()
+            self._holding[form] = 0 if row is None else int(row[0])
+        return self._holding[form]
 
     def _completions(self, connection: sqlite3.Connection, beginning: str) -> list[str]:
         """Return words of the index that begin as what is being typed; stems may be shorter than that."""
@@ -234,9 +243,10 @@ class Searcher:
         contexts = contexts_of(connection, [(each.text_id, each.context) for each in candidates])
         scores: dict[int, float] = {}
         for each, context in zip(candidates, contexts, strict=True):
-            words_of = self._analysers.of(each.language).words
-            body = score(words_of(each.text), weights, _MEAN_CHUNK_WORDS).score
-            scores[each.chunk_id] = body + _CONTEXT_WEIGHT * score(words_of(context), weights, 10.0).score
+            scores[each.chunk_id] = score(each.words, weights, _MEAN_CHUNK_WORDS).score
+            if context:
+                heading = self._analysers.of(each.language).words(context)
+                scores[each.chunk_id] += _CONTEXT_WEIGHT * score(heading, weights, 10.0).score
         together: dict[TextId, float] = {}
         for each in candidates:
             together[each.text_id] = together.get(each.text_id, 0.0) + scores[each.chunk_id]
@@ -258,13 +268,12 @@ class Searcher:
                 FROM chunks AS c JOIN texts AS t ON t.id = c.text_id WHERE c.id IN ({marks}) AND {where}""",
             (*chunk_ids, *values),
         )
-        return [
-            _Candidate(
-                row[0], TextId(row[1]), row[2], row[3], row[4], row[5], row[6],
-                read_text(connection, TextId(row[1]), row[2], row[3]),
-            )
-            for row in rows.fetchall()
-        ]  # fmt: skip
+        found = []
+        for row in rows.fetchall():
+            text = read_text(connection, TextId(row[1]), row[2], row[3])
+            words = tuple(self._analysers.of(row[5]).words(text))
+            found.append(_Candidate(row[0], TextId(row[1]), row[2], row[3], row[4], row[5], row[6], text, words))
+        return found
 
     def _hits(
         self,
@@ -283,8 +292,7 @@ class Searcher:
                 break
             text = candidate.text
             words_of = self._analysers.of(candidate.language).words
-            all_words = words_of(text)
-            words = frozenset(all_words)
+            words = frozenset(candidate.words)
             if any(are_near_equal(words, other) for other in seen):
                 continue
             file = _file_of(connection, candidate.text_id, collections)
@@ -297,7 +305,7 @@ class Searcher:
                 Hit(
                     candidate.text_id, file[0], file[1], start, end, text[span.start : span.end], candidate.start,
                     candidate.end, place_of(connection, candidate.text_id, start, end), total,
-                    score(all_words, weights, _MEAN_CHUNK_WORDS).coverage, cosines.get(candidate.chunk_id),
+                    score(candidate.words, weights, _MEAN_CHUNK_WORDS).coverage, cosines.get(candidate.chunk_id),
                 )
             )  # fmt: skip
         return tuple(hits)
