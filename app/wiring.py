@@ -146,9 +146,11 @@ class Documents:
     collections: "Collections"
     indexer: "Indexer"  # only the index lane uses it
     searcher: "Searcher"
+    extractor: "Extractor"
 
     def close(self) -> None:
-        """Close the index."""
+        """Close the index and end the extraction child."""
+        self.extractor.close()
         self.database.close()
 
 
@@ -159,6 +161,7 @@ def open_documents(paths: AppPaths) -> Documents:
         AppError: DISK_FULL, DATABASE_LOCKED, DATA_DIR_UNWRITABLE.
     """
     from core.library.extracted import EXTRACTOR_VERSION
+    from core.library.extractor import Extractor
     from core.library.index import analysis, chunks
     from core.library.index.collections import Collections
     from core.library.index.database import IndexDatabase
@@ -167,7 +170,12 @@ def open_documents(paths: AppPaths) -> Documents:
 
     versions = {"extractor": str(EXTRACTOR_VERSION), "chunker": chunks.VERSION, "analyser": analysis.VERSION}
     database = IndexDatabase.open(paths.index, versions)
-    return Documents(database, Collections(database), Indexer(database, _read_file), Searcher(database))
+    extractor = Extractor(paths.quarantine)
+
+    def read(path: Path, cancel: CancelToken) -> "Extracted":
+        return extractor.extract(path, cancel, lambda event: None)
+
+    return Documents(database, Collections(database), Indexer(database, read), Searcher(database), extractor)
 
 
 class LazyDocuments:
@@ -199,13 +207,6 @@ class LazyDocuments:
             if self._documents is not None:
                 self._documents.close()
                 self._documents = None
-
-
-def _read_file(path: Path, _cancel: CancelToken) -> "Extracted":
-    from core.library.index.structure import with_structure
-    from core.library.reading import read_document
-
-    return with_structure(read_document(path))
 
 
 def find_models(paths: AppPaths, settings: Settings) -> tuple[InstalledModel, ...]:

@@ -1,7 +1,7 @@
 """Which passages the model reads with a question of a conversation: of its own documents and of its collections.
 
-Knows where a conversation's documents and collections are kept and how they are searched; must not know how an answer is
-made. Runs on the thread that owns the engine.
+Knows where a conversation's documents and collections are kept and how they are searched; must not know how an answer
+is made. Runs on the thread that owns the engine.
 """
 
 from collections.abc import Sequence

@@ -30,6 +30,10 @@ _EMIT_EVERY_S: Final = 0.1
 _FILE_COST_BYTES: Final = 20_000  # what opening a file costs, as bytes that could be read meanwhile
 _STANDARD_RATE: Final = 2_000_000.0  # bytes a second, until this computer's own is known
 _RATE: Final = "rate"
+# Nothing is wrong with the file: the run ends and the file goes on waiting.
+_OURS: Final = frozenset(
+    {ErrorCode.DISK_FULL, ErrorCode.DATABASE_LOCKED, ErrorCode.INDEX_DAMAGED, ErrorCode.EXTRACTOR_FAILED}
+)
 
 ReadFile = Callable[[Path, CancelToken], Extracted]
 
@@ -168,7 +172,7 @@ class Indexer:
         A file that cannot be read becomes FAILED with its reason, and the others go on. Emits IndexProgress.
 
         Raises:
-            AppError: DISK_FULL, DATABASE_LOCKED, INDEX_DAMAGED, DATA_DIR_UNWRITABLE.
+            AppError: DISK_FULL, DATABASE_LOCKED, INDEX_DAMAGED, DATA_DIR_UNWRITABLE, EXTRACTOR_FAILED.
             Interrupted: `cancel` was cancelled; what was read is written.
         """
         jobs = self._queued()
@@ -255,7 +259,7 @@ class Indexer:
                 batch.n_chars += len(document.text)
             batch.done.append((job.file_id, sha256, key))
         except AppError as error:
-            if error.code in (ErrorCode.DISK_FULL, ErrorCode.DATABASE_LOCKED, ErrorCode.INDEX_DAMAGED):
+            if error.code in _OURS:
                 raise
             batch.failed.append((job.file_id, error))
 

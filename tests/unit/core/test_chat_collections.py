@@ -48,13 +48,14 @@ class Engine:
     """Answers "Yes." and keeps what it was asked."""
 
     name = "fake"
+    is_small = False
     context_length = 4000
     tokenizer = Tokenizer()
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
 
-    def generate(self, ids: Sequence[int], params: object, cancel: CancelToken, emit: object) -> Generation:
+    def generate(self, ids: Sequence[int], *_rest: object) -> Generation:
         self.prompts.append(bytes(each for each in ids if each < 256).decode("utf-8"))
         return Generation("Yes.", (1,), tuple(ids), StopReason.STOP_TOKEN, ReplyStats(1, 0, 1, 0.1, 0.1, 0))
 
