@@ -346,7 +346,7 @@ def turns_of(system: str, messages: Sequence[Message], model: str) -> list[Turn]
             turns.append(Turn(Role.USER, asked))
         elif message.text:
             turns.append(Turn(Role.ASSISTANT, message.text, _token_ids(message, model)))
-        elif message.state is MessageState.FAILED and turns[-1].role is Role.USER:
+        elif turns[-1].role is Role.USER and (message.state is MessageState.FAILED or _is_refusal(message)):
             turns.pop()
     return turns
 
@@ -377,6 +377,10 @@ def _prompt_ids(engine: "Engine", path: Sequence[Message], setting: _Setting, em
     if prompt.turns_dropped:
         emit(HistoryTrimmed(prompt.turns_dropped))
     return prompt.ids
+
+
+def _is_refusal(message: Message) -> bool:
+    return message.reply is not None and message.reply.stop_reason is StopReason.NOT_IN_DOCUMENTS
 
 
 def _token_ids(message: Message, model: str) -> tuple[TokenId, ...] | None:

@@ -51,9 +51,8 @@ class PassageFinder:
         if scope.answer_from is AnswerFrom.CHAT:
             return nothing
         is_only = scope.answer_from is AnswerFrom.DOCUMENTS
-        documents = [
-            DocumentText(each.name, each.sha256, each.text, each.structure) for each in self.store.documents(chat_id)
-        ]
+        stored = self.store.documents(chat_id)
+        documents = [DocumentText(each.name, each.sha256, each.text, each.structure) for each in stored]
         collections = [CollectionId(each) for each in scope.collections] if self.searcher is not None else []
         if not documents and not collections:
             return None if is_only else nothing

@@ -35,11 +35,6 @@ class AppPaths:
         return self.data / "index.db"
 
     @property
-    def quarantine(self) -> Path:
-        """Which documents killed the extraction child, and are left alone."""
-        return self.data / "quarantine.json"
-
-    @property
     def settings(self) -> Path:
         """Preferences as JSON."""
         return self.data / "settings.json"

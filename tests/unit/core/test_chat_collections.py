@@ -83,7 +83,7 @@ class Talk:
 
     def ask(self, text: str, words: Sequence[str] | None = None) -> Message:
         self.events.clear()
-        return self.service.reply(self.chat, text, Params(), "", CancelToken(), self.events.append, words)
+        return self.service.reply(self.chat, text, Params(), "", CancelToken(), self.events.append, words=words)
 
     @property
     def found(self) -> PassagesFound:
