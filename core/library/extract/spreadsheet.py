@@ -42,6 +42,10 @@ def read_workbook(builder: Builder, content: bytes, archive: Archive | None) -> 
         raise AppError(ErrorCode.DOCUMENT_PROTECTED) from exc
     except (CalamineError, ValueError, OSError) as exc:
         raise damaged("the workbook is cut off or not whole") from exc
+    except BaseException as exc:
+        if type(exc).__name__ != "PanicException":  # of Rust, which pyo3 keeps away from Exception
+            raise
+        raise damaged("the workbook is cut off or not whole") from exc
 
 
 def _add_sheets(builder: Builder, workbook: CalamineWorkbook) -> None:

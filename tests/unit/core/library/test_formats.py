@@ -1,5 +1,6 @@
 """Samples as other programs write them (tests/fixtures/documents), read in this process by the readers themselves."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,13 @@ def test_a_workbook_with_a_title_and_a_hidden_sheet() -> None:
     assert "Name: Ann; Since: 2019-05-01; Hours: 38.5; Licence: yes" in builder.text()
     assert [block.row for block in builder.blocks if block.kind is BlockKind.ROW] == [1, 3, 4, 5]
     assert "order" not in builder.text()
+
+
+def test_a_workbook_that_makes_the_reader_panic_is_damaged() -> None:
+    whole = (SAMPLES / "costs.xls").read_bytes()
+    for size in range(1_024, len(whole), 16):  # some of them end in the middle of a directory entry
+        with contextlib.suppress(AppError):
+            read_bytes("costs.xls", whole[:size])
 
 
 def test_a_long_pdf_loses_headers_numbers_and_hyphens_but_no_headings() -> None:
