@@ -37,7 +37,7 @@ class ComposerText(QPlainTextEdit):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setTabChangesFocus(True)
         self.setAccessibleName("Message")
-        self.setPlaceholderText("Ask anything, or drop text files here")
+        self.setPlaceholderText("Ask anything, or drop documents here")
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setAutoFillBackground(False)
         self.document().setDocumentMargin(SIZES.space_1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from core.events import CancelToken, Passage
+from core.events import CancelToken, Passage, Unit
 from core.library import cite
 from core.library.chunking import Span, is_line_based, split
 from core.library.extracted import BlockKind, Structure, structure_from
@@ -83,6 +83,7 @@ class Library:
             structure = _structure(document)
             spans: list[Span] = []
             found = split(document.text, is_lines=_is_lines(document, structure))
+            found = (span for span in found if not _is_title_of_lines(structure, span))
             index = Index(_passage_texts(document.text, found, spans, cancel))
             self._indexed[key] = _Indexed(tuple(spans), index, structure)
         return self._indexed[key]
@@ -113,6 +114,12 @@ def _is_lines(document: DocumentText, structure: Structure) -> bool:
         return is_line_based(document.name)
     n_in_lines = sum(block.end - block.start for block in structure.blocks if block.kind in _LINE_KINDS)
     return 2 * n_in_lines > len(document.text)
+
+
+def _is_title_of_lines(structure: Structure, span: Span) -> bool:
+    """Tell whether a passage is a sheet's or list's name alone, which answers nothing."""
+    blocks = structure.blocks_in(span.start, span.end)
+    return structure.unit is Unit.SHEET and bool(blocks) and all(each.kind is BlockKind.HEADING for each in blocks)
 
 
 def _passage_texts(text: str, found: Iterator[Span], spans: list[Span], cancel: CancelToken) -> Iterator[str]:

@@ -1,5 +1,6 @@
-from core.events import CancelToken
+from core.events import CancelToken, Place, Unit
 from core.library.cite import list_passages
+from core.library.extracted import Block, BlockKind, Structure
 from core.library.reading import DocumentText
 from core.library.search import MAX_PASSAGES, Library
 
@@ -64,3 +65,17 @@ def test_a_cancelled_search_finds_nothing() -> None:
 
 def test_no_documents_no_passages() -> None:
     assert find(Library(), "notice") == ()
+
+
+def test_passages_carry_their_place_and_a_sheets_name_alone_is_none() -> None:
+    text = "Costs\n\nItem | Price\nItem: lamp; Price: 12\nItem: pump; Price: 30"
+    blocks = [Block(BlockKind.HEADING, 0, 5, 1, "Costs", level=1)]
+    start = 7
+    for row, line in enumerate(text[7:].split("\n"), 1):
+        blocks.append(Block(BlockKind.ROW, start, start + len(line), 1, "Costs", row, ("Costs",)))
+        start += len(line) + 1
+    sheet = DocumentText("costs.xlsx", "4" * 64, text, Structure(Unit.SHEET, tuple(blocks), 1).encoded())
+    (passage,) = find(Library(), "What are the costs?", sheet)
+    assert passage.place == Place(Unit.SHEET, 1, 1, "Costs", 1, 3, ("Costs",))
+    damaged = DocumentText("costs.xlsx", "5" * 64, text, "{}")
+    assert find(Library(), "costs lamp", damaged)[0].place is None
