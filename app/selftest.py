@@ -169,10 +169,8 @@ def _check_children(directory: Path) -> str:
 
 def _check_documents(directory: Path) -> str:
     """Read one file by each of the larger libraries that do it, in the confined child."""
-    from core.library.extractor import Extractor
-
     files = {"page.html": b"<p>The key is under the <b>third</b> stone.</p>", "page.pdf": _small_pdf("The third stone")}
-    extractor = Extractor()
+    extractor = wiring.build_extractor(AppPaths(directory))
     try:
         for name, content in files.items():
             (directory / name).write_bytes(content)

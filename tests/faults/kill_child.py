@@ -85,8 +85,8 @@ class ReportingStore(ChatStore):
 
     report: Callable[[str], None]
 
-    def add_prompt(self, chat_id: ChatId, text: str) -> MessageId:
-        message_id = super().add_prompt(chat_id, text)
+    def add_prompt(self, chat_id: ChatId, text: str, instead_of: MessageId | None = None) -> MessageId:
+        message_id = super().add_prompt(chat_id, text, instead_of)
         self.report(f"prompt {text}")
         return message_id
 
@@ -94,10 +94,10 @@ class ReportingStore(ChatStore):
 class ForgetfulStore(ReportingStore):
     """The seeded fault: prompts are said to be stored while they are still in memory; answers grow there too."""
 
-    def add_prompt(self, chat_id: ChatId, text: str) -> MessageId:
+    def add_prompt(self, chat_id: ChatId, text: str, instead_of: MessageId | None = None) -> MessageId:
         self.report(f"prompt {text}")
         time.sleep(0.01)
-        return super().add_prompt(chat_id, text)
+        return super().add_prompt(chat_id, text, instead_of)
 
     def append_reply(self, message_id: MessageId, text: str) -> None:
         return
