@@ -45,3 +45,18 @@ def choose_files(
     dialog.filesSelected.connect(lambda names: on_chosen([Path(name) for name in names]))
     dialog.open()
     return dialog
+
+
+def choose_target(
+    parent: QWidget, title: str, name: str, filters: Sequence[str], on_chosen: Callable[[Path, str], object]
+) -> QFileDialog:
+    """Ask where to write a file and in which format; the chosen filter goes along."""
+    dialog = QFileDialog(parent, title)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setNameFilters(list(filters))
+    dialog.selectFile(name)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.fileSelected.connect(lambda chosen: on_chosen(Path(chosen), dialog.selectedNameFilter()))
+    dialog.open()
+    return dialog

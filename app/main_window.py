@@ -3,7 +3,7 @@
 Knows which panel tells whom; must not know files, SQL or models. All slow work is started through the JobRunner.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from app.chat.presenter import ChatPresenter
 from app.chat.rows import RowActions
 from app.document_words import file_filters
 from app.file_dialogs import choose_files, choose_folder
+from app.history.care import CarePresenter
+from app.history.exchange import ExchangePresenter
+from app.history.places import PlacesPresenter
 from app.history.presenter import HistoryPresenter
 from app.history.sidebar import Sidebar
 from app.jobs import JobRunner
@@ -40,6 +43,7 @@ from core.models.installed import InstalledModel
 from core.paths import AppPaths
 from core.settings import Settings
 from core.store.chats import ChatId
+from core.store.search import Hit
 
 ABOUT = "Tern chats with ternary language models on this computer. Nothing you write leaves it."
 
@@ -83,6 +87,9 @@ class MainWindow(QMainWindow):
         actions = RowActions(lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized)
         self.pane = ChatPane(self.messages, theme, self.live, actions)
         self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
+        self.exchange = ExchangePresenter(runner, self.history, self.sidebar, lambda: self.chat.chat_id)
+        self.care = CarePresenter(runner, self.history, self.sidebar)
+        self.places = PlacesPresenter(runner, self.chat, self.messages, self.pane, self)
         self.status = StatusLine(theme)
         self._arrange()
         self.actions_by_name = build_menus(self, self, theme.scheme)
@@ -118,7 +125,7 @@ class MainWindow(QMainWindow):
         self.chat.attach(services.store)
         self.documents.attach(services.store)
         self.overrides.attach(services.overrides)
-        self.history.attach(services.store)
+        self._attach_history(services)
         self.history.refresh(self._on_listed)
         recovery = services.database.recovery
         if recovery is not None:
@@ -141,12 +148,23 @@ class MainWindow(QMainWindow):
         self.sidebar.set_current(self.chat.chat_id)
         self._update_title()
 
-    def on_chat_deleted(self, chat_id: ChatId) -> None:
-        """Leave a conversation that is being deleted."""
-        if self.chat.busy_chat_id == chat_id:
+    def on_chats_deleted(self, chat_ids: Sequence[ChatId]) -> None:
+        """Leave conversations that are being deleted."""
+        if self.chat.busy_chat_id in chat_ids:
             self.chat.stop()
-        if self.chat.chat_id == chat_id:
+        if self.chat.chat_id in chat_ids:
             self.chat.new_chat()
+
+    def on_hit_chosen(self, hit: Hit) -> None:
+        """Open a conversation where a search has found something."""
+        self.on_chat_chosen(ChatId(hit.chat_id))
+        if hit.message_id is not None:
+            self.places.show_message(hit.message_id)
+
+    def _attach_history(self, services: Services | None) -> None:
+        self.history.attach(services)
+        self.care.attach(services)
+        self.places.attach(None if services is None else services.history)
 
     def on_busy_changed(self, is_busy: bool) -> None:
         """Turn Send into Stop; a model is never changed under an answer."""
@@ -197,6 +215,8 @@ class MainWindow(QMainWindow):
                 self._try_again()
             case Action.NEW_CHAT:
                 self.on_new_chat()
+            case Action.RESTORE_BACKUP if self._services is not None:
+                self.care.offer_restore()
             case Action.OPEN_DATA_FOLDER | Action.RESTORE_BACKUP:
                 self.on_open_data_folder()
             case Action.DISMISS:
@@ -240,8 +260,28 @@ class MainWindow(QMainWindow):
         self.sidebar.rename_current()
 
     def on_delete_chat(self) -> None:
-        """Ask whether to delete the open conversation."""
-        self.sidebar.delete_current()
+        """Put the chosen conversations, else the open one, into the trash."""
+        self.history.on_delete(self.sidebar.ids_to_act_on())
+
+    def on_search_chats(self) -> None:
+        """Let the person search all conversations."""
+        self.sidebar.focus_search()
+
+    def on_pin_chats(self) -> None:
+        """Put the chosen conversations on top of the list, or back."""
+        ids = self.sidebar.ids_to_act_on()
+        is_pinned = all(chat.pinned_at is not None for chat in self.history.chats if chat.id in ids)
+        self.history.on_pin(ids, not is_pinned)
+
+    def on_new_folder(self) -> None:
+        """Put the chosen conversations into a new folder."""
+        self.sidebar.show()
+        self.history.on_new_folder(self.sidebar.ids_to_act_on())
+
+    def on_show_trash(self) -> None:
+        """Show what was deleted."""
+        self.sidebar.show()
+        self.history.on_show_trash()
 
     def on_previous_chat(self) -> None:
         """Open the conversation above."""
@@ -322,6 +362,7 @@ class MainWindow(QMainWindow):
             return
         self.chat.stop()
         self._services = None
+        self._attach_history(None)
         self._update_can_send()
         self.chat.new_chat()
         # The engine lane first: an answer that is being stopped still writes.
@@ -366,6 +407,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop what runs, remember the window, and go; the rest is waited for when the window is gone."""
         self.chat.stop()
+        self.places.flush()
         self.preferences.close()
         if not self.live.is_saved:
             self.live.flush()
@@ -465,8 +507,10 @@ class MainWindow(QMainWindow):
         self.pane.empty.model_requested.connect(self.on_open_model_folder)
         self.sidebar.new_requested.connect(self.on_new_chat)
         self.sidebar.opened.connect(self.on_chat_chosen)
-        self.history.deleted.connect(self.on_chat_deleted)
-        self.history.failed.connect(self.chat.show_error)
+        self.history.deleted.connect(self.on_chats_deleted)
+        self.history.hit_chosen.connect(self.on_hit_chosen)
+        for part in (self.history, self.exchange, self.care, self.places):
+            part.failed.connect(self.chat.show_error)
         self.history.listed.connect(self.on_chat_opened)
         self.chat.busy_changed.connect(self.on_busy_changed)
         self.chat.chats_changed.connect(self.history.refresh)

@@ -5,6 +5,7 @@ given, because macOS otherwise moves items by their words.
 """
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
@@ -32,6 +33,12 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
             _Command("&Attach documents…", "on_attach_files", "Ctrl+Shift+O"),
             _Command("&Open a model folder…", "on_open_model_folder", "Ctrl+O"),
             _SEPARATOR,
+            _Command("&Import chats…", "exchange.import_file"),
+            _Command("&Export…", "exchange.export_chosen", "Ctrl+E"),
+            _Command("Export all &chats…", "exchange.export_every"),
+            _Command("&Print…", "exchange.print_chosen", "Ctrl+P"),
+            _SEPARATOR,
+            _Command("&Restore from a backup…", "care.offer_restore"),
             _Command("Open the &data folder", "on_open_data_folder"),
             _SEPARATOR,
             _Command("&Close the window", "close", "Ctrl+W"),
@@ -73,7 +80,12 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
             _Command("&Write", "on_focus_composer", "Ctrl+L"),
             _SEPARATOR,
             _Command("&Rename…", "on_rename_chat", "F2"),
-            _Command("&Delete…", "on_delete_chat", "Ctrl+Shift+Backspace"),
+            _Command("&Delete", "on_delete_chat", "Ctrl+Shift+Backspace"),
+            _SEPARATOR,
+            _Command("Search &all chats", "on_search_chats", "Ctrl+Shift+F"),
+            _Command("P&in or unpin", "on_pin_chats", "Ctrl+Shift+P"),
+            _Command("Move to a new &folder", "on_new_folder", "Ctrl+Shift+M"),
+            _Command("Tras&h", "on_show_trash", "Ctrl+Shift+T"),
             _SEPARATOR,
             _Command("&Previous chat", "on_previous_chat", "Ctrl+PgUp"),
             _Command("Ne&xt chat", "on_next_chat", "Ctrl+PgDown"),
@@ -133,7 +145,7 @@ def _add(menu: QMenu, window: QMainWindow, commands: Commands, entry: _Command) 
         action.triggered.connect(lambda: commands.on_edit(name))
     else:
         action.setShortcut(QKeySequence(entry.keys))
-        action.triggered.connect(lambda: getattr(window, entry.method)())
+        action.triggered.connect(lambda: attrgetter(entry.method)(window)())
     menu.addAction(action)
     return action
 

@@ -33,6 +33,7 @@ def _surfaces(t: Tokens, s: Sizes) -> str:
 QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
 #transcript, #transcript > QWidget, #chatPane, #emptyState {{ background: {t.paper}; border: none; }}
 #sidebar {{ background: {t.rail}; border: none; }}
+#undoBar {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
 #chatHeader {{ background: {t.paper}; border: none; border-bottom: 1px solid {t.line}; }}
 #statusLine {{ background: {t.rail}; border: none; border-top: 1px solid {t.line}; }}
 #userBlock {{ background: {t.user_tint}; border: none; border-radius: {s.radius}px; }}
@@ -84,6 +85,10 @@ QPushButton[kind="stop"] {{ background: {t.coral}; color: {t.on_coral}; border: 
 QPushButton[kind="stop"]:focus {{ border: 2px solid {t.ink}; }}
 QPushButton[kind="stop"]:disabled {{ background: {t.hover}; color: {t.ink_2}; border: 1px solid {t.line}; }}
 QPushButton[kind="example"] {{ text-align: left; padding: {s.space_3}px {s.space_4}px; border-radius: {s.radius}px; }}
+QPushButton[kind="quiet"] {{ background: transparent; color: {t.sea}; border: 1px solid transparent;
+  padding: {s.space_1}px {s.space_2}px; font-weight: 600; }}
+QPushButton[kind="quiet"]:hover {{ background: {t.hover}; }}
+QPushButton[kind="quiet"]:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.space_2 - 1}px; }}
 QPushButton[kind="newChat"] {{ text-align: left; padding: {s.space_2}px {s.space_3}px; }}
 QToolButton {{ background: transparent; color: {t.ink_2}; border: 1px solid transparent;
   border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; }}

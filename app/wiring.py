@@ -18,6 +18,7 @@ from core.presets import ChatOverrides, resolve
 from core.settings import Settings, sampling_params
 from core.store.chats import ChatId, ChatStore
 from core.store.database import Database
+from core.store.history import HistoryStore
 from core.store.overrides import OverrideStore
 from core.store.scopes import ScopeStore
 
@@ -45,6 +46,7 @@ class Services:
     paths: AppPaths
     database: Database
     store: ChatStore
+    history: HistoryStore
     n_interrupted: int  # answers that a killed process had left unfinished
     overrides: OverrideStore
     library: Library = field(default_factory=Library)  # only the engine lane uses it
@@ -76,7 +78,15 @@ def build_services(paths: AppPaths) -> Services:
     except BaseException:
         database.close()
         raise
-    return Services(paths, database, store, n_interrupted, OverrideStore(database), collections=LazyDocuments(paths))
+    return Services(
+        paths,
+        database,
+        store,
+        HistoryStore(database),
+        n_interrupted,
+        OverrideStore(database),
+        collections=LazyDocuments(paths),
+    )
 
 
 def build_extractor(paths: AppPaths) -> "Extractor":

@@ -34,6 +34,7 @@ class Row:
     activity: str = ""
     is_streaming: bool = False
     error: BaseException | None = None
+    message_id: int = 0  # 0: not stored yet, or a row of Tern's own
     passages: tuple[Passage, ...] = ()  # of a PASSAGES row, and of the answer that they were read for
 
 
@@ -109,16 +110,20 @@ def rows_of(messages: Sequence[Message]) -> list[Row]:
     for message in messages:
         if message.role is MessageRole.USER:
             passages = message.context
-            rows.append(Row(RowKind.USER, message.text))
+            rows.append(Row(RowKind.USER, message.text, message_id=message.id))
             if passages:
                 rows.append(Row(RowKind.PASSAGES, passages=passages))
         else:
-            rows.append(Row(RowKind.ANSWER, message.text, note=note_of(message), passages=passages))
+            rows.append(
+                Row(RowKind.ANSWER, message.text, note=note_of(message), passages=passages, message_id=message.id)
+            )
     return rows
 
 
 def note_of(message: Message) -> str:
     """Return what stands under an answer that did not end by itself."""
+    if message.is_damaged:
+        return "Damaged: this is not what was saved. A backup may have it (File menu)."
     match message.state:
         case MessageState.INTERRUPTED | MessageState.STREAMING:
             return "Interrupted: Tern ended while this was being written. What was saved is above."

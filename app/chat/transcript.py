@@ -65,6 +65,26 @@ class Transcript(QAbstractScrollArea):
         self._is_following = True
         self.relayout()
 
+    def position(self) -> tuple[int, int]:
+        """Return the first row in sight and how many pixels of it are above the edge; row -1: the end is followed."""
+        return (-1, 0) if self._is_following else self._anchor
+
+    def set_position(self, row: int, offset: int) -> None:
+        """Put a row at the upper edge again."""
+        if 0 <= row < len(self._model.rows):
+            self._is_following = False
+            self._anchor = (row, offset)
+            self.relayout()
+            bar = self.verticalScrollBar()
+            self._is_following = bar.value() >= bar.maximum() - _NEAR_END
+
+    def show_message(self, message_id: int) -> None:
+        """Put a stored message at the upper edge; nothing happens where it is not shown."""
+        for number, row in enumerate(self._model.rows):
+            if row.message_id == message_id:
+                self.set_position(number, -SIZES.space_4)
+                return
+
     def scroll_by_page(self, pages: float) -> None:
         """Scroll by a part of what is in sight."""
         bar = self.verticalScrollBar()

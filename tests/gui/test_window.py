@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QObject, Qt, Signal
-from PySide6.QtWidgets import QAbstractButton, QLineEdit, QMessageBox, QPushButton
+from PySide6.QtWidgets import QAbstractButton, QLineEdit
 
 from app.chat.message_model import RowKind
 from app.chat.presenter import ChatPresenter
@@ -224,13 +224,12 @@ def test_rename_and_delete(qtbot, open_window, make_engine) -> None:
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "<b>New</b> name & more" in session.window.sidebar.titles())
     session.window.on_delete_chat()
-    box = session.window.findChild(QMessageBox)
-    assert "<b>New</b> name & more" in box.text()
-    assert box.textFormat() == Qt.TextFormat.PlainText
-    qtbot.mouseClick(next(b for b in box.findChildren(QPushButton) if b.text() == "Delete"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not session.window.sidebar.titles())
+    assert "<b>New</b> name & more" in session.window.sidebar.notice.text
     assert session.window.pane.is_empty
     assert stored(session) == []
+    qtbot.mouseClick(session.window.sidebar.notice.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "<b>New</b> name & more" in session.window.sidebar.titles())
 
 
 def test_shift_enter_starts_a_line(qtbot, open_window, make_engine) -> None:
