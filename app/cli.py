@@ -28,7 +28,7 @@ from app.notices import one_line
 from core.errors import AppError
 from core.paths import DATA_DIR_VARIABLE, AppPaths, resolve
 
-COMMANDS: Final = ("chat", "ask", "score", "inspect", "bench", "models", "docs")
+COMMANDS: Final = ("chat", "ask", "score", "inspect", "bench", "chats", "models", "docs")
 
 
 def run(argv: Sequence[str]) -> int:

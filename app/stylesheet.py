@@ -120,6 +120,10 @@ QLineEdit:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.spac
 def _lists(t: Tokens, s: Sizes) -> str:
     return f"""
 #chatList {{ background: transparent; border: none; outline: none; }}
+#pickList {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; padding: {s.space_1}px;
+  outline: none; }}
+#pickList::item {{ padding: {s.space_1}px {s.space_2}px; border-radius: {s.radius_control}px; color: {t.ink}; }}
+#pickList::item:selected {{ background: {t.selected}; }}
 #chatList QLineEdit {{ border-radius: {s.radius_control}px; padding: 0px {s.space_1}px; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 2px; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 2px; }}

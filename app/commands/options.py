@@ -6,10 +6,10 @@ do anything.
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
-from app.commands import docs_options, download_options
+from app.commands import chats_options, docs_options, download_options
 from app.commands.argument_types import named, path
 from app.commands.output import Output, printable
 from app.commands.problems import UsageError
@@ -98,6 +98,7 @@ _REMOVE_EPILOG: Final = """\
 Deletes what `tern models import` has copied. Of a model that was imported with --reference only the reference goes, and
 a model that you put into the folder yourself is left alone.
 """
+_Action = tuple[str, str, str, Callable[[argparse.ArgumentParser], None]]
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?", re.ASCII)
 _GREEDY_EXCLUDES: Final = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed")
@@ -149,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("score", "write a model's logits to a file", _SCORE_EPILOG, _add_score),
         ("inspect", "say what a model directory holds and whether it may be loaded", _INSPECT_EPILOG, _add_inspect),
         ("bench", "measure how fast this computer runs a model", _BENCH_EPILOG, _add_bench),
+        ("chats", "list, search, export and import conversations", chats_options.EPILOG, _add_chats),
         ("models", "list, download, import, verify and remove models", _MODELS_EPILOG, _add_models),
         ("docs", "read documents into collections and search them", docs_options.EPILOG, _add_docs),
     ):
@@ -282,16 +284,23 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
+    _add_actions(
+        parser,
+        (
+            ("list", "what is on this computer, and which models are published", "", _add_models_list),
+            ("import", "check a model and take it over", _IMPORT_EPILOG, _add_models_import),
+            ("verify", "compare a model's files with what they must be", _VERIFY_EPILOG, _add_models_verify),
+            ("remove", "delete an imported model", _REMOVE_EPILOG, _add_models_remove),
+            *download_options.ACTIONS,
+        ),
+    )
+
+
+def _add_actions(parser: argparse.ArgumentParser, listed: Iterable[_Action]) -> None:
     common = _Parser(add_help=False)
     _add_data_dir(common, argparse.SUPPRESS)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-    for name, summary, epilog, add in (
-        ("list", "what is on this computer, and which models are published", "", _add_models_list),
-        ("import", "check a model and take it over", _IMPORT_EPILOG, _add_models_import),
-        ("verify", "compare a model's files with what they must be", _VERIFY_EPILOG, _add_models_verify),
-        ("remove", "delete an imported model", _REMOVE_EPILOG, _add_models_remove),
-        *download_options.ACTIONS,
-    ):
+    for name, summary, epilog, add in listed:
         description = summary[0].upper() + summary[1:] + "."
         add(actions.add_parser(name, help=summary, description=description, epilog=epilog, parents=[common]))
 
@@ -300,6 +309,10 @@ def _add_docs(parser: argparse.ArgumentParser) -> None:
     common = _Parser(add_help=False)
     _add_data_dir(common, argparse.SUPPRESS)
     docs_options.add_docs(parser, common)
+
+
+def _add_chats(parser: argparse.ArgumentParser) -> None:
+    _add_actions(parser, chats_options.ACTIONS)
 
 
 def _add_models_list(parser: argparse.ArgumentParser) -> None:

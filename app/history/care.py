@@ -139,6 +139,7 @@ class RestoreDialog(QDialog):
         if not found:
             words = "There is no backup yet. Tern makes one every day and keeps seven."
         self._list = QListWidget()
+        self._list.setObjectName("pickList")
         self._list.setAccessibleName("Backups")
         locale = QLocale()
         for each in found:
@@ -146,7 +147,8 @@ class RestoreDialog(QDialog):
             self._list.addItem(f"{day}: {each.chats:,} chats, {each.messages:,} messages")
         self._list.setCurrentRow(0)
         self._list.setVisible(bool(found))
-        box = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        box = QDialogButtonBox()
+        box.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
         button = box.addButton("Restore", QDialogButtonBox.ButtonRole.AcceptRole)
         button.setProperty("kind", "primary")
         button.setEnabled(bool(found))

@@ -228,8 +228,7 @@ class ChatDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw one row."""
         model = index.model()
-        assert isinstance(model, ChatListModel)
-        row = model.row_at(index)
+        row = model.row_at(index) if isinstance(model, ChatListModel) else None  # other lists have plain rows
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         is_heading = isinstance(row, Heading)
@@ -242,7 +241,7 @@ class ChatDelegate(QStyledItemDelegate):
         text = str(index.data() or "").replace("\n", " ")
         if isinstance(row, FolderRow):
             room = self._paint_folder(painter, room, row)
-        elif isinstance(row, Chat) and row.folder_id is not None and _is_under_folder(model, index.row()):
+        elif isinstance(model, ChatListModel) and isinstance(row, Chat) and _is_under_folder(model, index.row()):
             room.adjust(SIZES.icon + SIZES.space_2, 0, 0, 0)
         shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room.width())
         upright = Qt.AlignmentFlag.AlignBottom if is_heading else Qt.AlignmentFlag.AlignVCenter
@@ -283,7 +282,9 @@ class ChatDelegate(QStyledItemDelegate):
 def _is_under_folder(model: ChatListModel, number: int) -> bool:
     """Tell whether the chat in this row stands below its folder and not among the pinned ones."""
     row = model.rows[number]
+    if not isinstance(row, Chat) or row.folder_id is None:
+        return False
     while number > 0 and isinstance(model.rows[number], Chat):
         number -= 1
     above = model.rows[number]
-    return isinstance(above, FolderRow) and isinstance(row, Chat) and above.folder.id == row.folder_id
+    return isinstance(above, FolderRow) and above.folder.id == row.folder_id

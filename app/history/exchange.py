@@ -217,22 +217,25 @@ class ImportDialog(QDialog):
         self.setWindowTitle("Import chats")
         self.setMinimumWidth(SIZES.column * 2 // 3)
         new = len(found.chats)
-        parts = [f"{_chats(new)} with {found.n_messages:,} messages from {SOURCES[found.source]} can be imported."]
+        parts = [f"{_chats(new)} with {_messages(found.n_messages)} from {SOURCES[found.source]} can be imported."]
         if found.already_there:
-            parts.append(f"{_chats(found.already_there)} in it are here already and stay as they are.")
+            n = found.already_there
+            parts.append(f"{_chats(n)} in it {'is' if n == 1 else 'are'} here already; nothing of that is changed.")
         if found.left_out:
             parts.append(
-                f"{found.left_out:,} messages have no place here (other versions of an answer, tools, pictures)."
+                f"{_messages(found.left_out)} cannot be taken over (other versions of an answer, tools, pictures)."
             )
         self.summary = PlainLabel("\n".join(parts), wrap=True)
         titles = QListWidget()
         titles.setAccessibleName("Chats to import")
+        titles.setObjectName("pickList")
         titles.setUniformItemSizes(True)
         titles.addItems([" ".join(chat.title.split()) or UNTITLED for chat in found.chats[:_SHOWN_TITLES]])
         if new > _SHOWN_TITLES:
             titles.addItem(f"and {new - _SHOWN_TITLES:,} more")
         titles.setVisible(bool(new))
-        box = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        box = QDialogButtonBox()
+        box.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
         self.import_button = box.addButton("Import", QDialogButtonBox.ButtonRole.AcceptRole)
         self.import_button.setProperty("kind", "primary")
         self.import_button.setEnabled(bool(new))
@@ -275,6 +278,10 @@ def _export(
     return export_chats(
         services.database, chat_ids, path, ExportFormat(suffix.removeprefix(".")), made_labels, cancel, emit
     )
+
+
+def _messages(n: int) -> str:
+    return "1 message" if n == 1 else f"{n:,} messages"
 
 
 def _chats(n: int) -> str:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QSize, Qt, S
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QListView, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from app.history.chat_list import UNTITLED, Index
+from app.history.chat_list import UNTITLED, ChatDelegate, Index
 from app.icons import icon
 from app.plain_text import PlainLabel, ask, tooltip
 from app.theme import SIZES, Theme
@@ -89,6 +89,8 @@ class TrashView(QWidget):
         self.list_view.setAccessibleName("Trash")
         self.list_view.setModel(self._model)
         self.list_view.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
+        self.list_view.setItemDelegate(ChatDelegate(theme, self.list_view))
+        self.list_view.setMouseTracking(True)
         self.list_view.setUniformItemSizes(True)
         self.list_view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list_view.selectionModel().selectionChanged.connect(self.on_selection_changed)

@@ -165,15 +165,18 @@ def search(database: "Database", text: str, limit: int = 60) -> list[Hit]:
             if not _is_damage(error):
                 raise
             titles, messages = [], []
+    pattern = query.pattern()
     hits = []
     for chat_id, title, created_at in titles:
         shown = composed(title)
-        if query.is_in(folded(shown)):
-            hits.append(Hit(chat_id, None, title, created_at, shown, marks_in(shown, query)))
+        bare = folded(shown)
+        if query.is_in(bare):
+            hits.append(Hit(chat_id, None, title, created_at, shown, marks_in(bare, pattern)))
     for message_id, chat_id, title, created_at, body in messages:
         shown = composed(body)
-        if query.is_in(folded(shown)) or len(body) == _SEARCHED_CHARS:
-            snippet, marks = snippet_of(shown, marks_in(shown, query), _SNIPPET_CHARS)
+        bare = folded(shown)
+        if query.is_in(bare) or len(body) == _SEARCHED_CHARS:
+            snippet, marks = snippet_of(shown, marks_in(bare, pattern), _SNIPPET_CHARS)
             hits.append(Hit(chat_id, message_id, title, created_at, snippet, marks))
     return hits
 

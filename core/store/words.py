@@ -8,9 +8,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 MAX_TERM_CHARS: Final = 40
+MAX_MARKS: Final = 50
 # Thai to Myanmar, Khmer, kana, Han and Hangul: written without spaces, or with endings on every word.
 _NO_SPACES: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # noqa: E501
 _RUN: Final = re.compile(rf"[{_NO_SPACES}]+|[^\W_{_NO_SPACES}]+")
@@ -86,8 +88,8 @@ class Query:
         return re.compile("|".join(sorted(parts, key=len, reverse=True)))
 
     def is_in(self, text: str) -> bool:
-        """Tell whether every word stands in folded text (pairs of characters alone could stand apart)."""
-        return all(re.search(self._part(number), text) for number in range(len(self.runs)))
+        """Tell whether runs of scripts without spaces stand in folded text: their pairs alone could stand apart."""
+        return all(run in text for run in self.runs if _STARTS_WITHOUT_SPACES.match(run))
 
     def _part(self, number: int) -> str:
         run = self.runs[number]
@@ -114,9 +116,9 @@ def query_of(text: str) -> Query:
     return Query(runs, is_open=not text[-1:].isspace())
 
 
-def marks_in(text: str, query: Query) -> tuple[tuple[int, int], ...]:
-    """Return where words of the query stand in composed text, as (start, end), in order."""
-    return tuple(match.span() for match in query.pattern().finditer(folded(text))) if query.runs else ()
+def marks_in(folded_text: str, pattern: re.Pattern[str]) -> tuple[tuple[int, int], ...]:
+    """Return where words of the query stand, as (start, end), in order; the first MAX_MARKS."""
+    return tuple(match.span() for match in islice(pattern.finditer(folded_text), MAX_MARKS))
 
 
 def snippet_of(text: str, marks: Sequence[tuple[int, int]], width: int) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -227,7 +227,7 @@ def test_import_shows_first_and_then_adds(qtbot, open_window, make_engine, tmp_p
     session.window.exchange.look_into(path)
     qtbot.waitUntil(lambda: session.window.findChild(ImportDialog) is not None)
     dialog = session.window.findChild(ImportDialog)
-    assert "1 chat with 1 messages from ChatGPT" in dialog.summary.text()
+    assert "1 chat with 1 message from ChatGPT" in dialog.summary.text()
     assert titles(session) == []
     dialog.import_button.click()
     qtbot.waitUntil(lambda: "From <b>there</b>" in titles(session))

@@ -185,6 +185,7 @@ class Tour:
         self.wait(lambda: not self.is_busy, "the end of the second answer", 60)
         self.picture("4-done-light")
         self.scenes()
+        self.history_scenes()
         self.preferences()
         self.quit_while_streaming()
         self.figures["longest_block_ms"] = {k: round(v, 1) for k, v in self.watchdog.longest_ms.items()}
@@ -272,6 +273,68 @@ class Tour:
         window.live.set("theme", "light")
         self.wait(lambda: theme.is_settled, "the first look")
 
+    def history_scenes(self) -> None:
+        """The list of conversations: full, searched, with a trash, and what an import shows first."""
+        from app.history.exchange import ImportDialog
+        from app.theme import Scheme
+
+        window, theme, store = self.session.window, self.session.theme, self.session.window.services.store
+        history = window.services.history
+        self.watchdog.enter("history")
+        now = time.time()
+        for number, title in enumerate(TITLES):
+            when = now - 90_000 * max(0, number - 3)
+            store._clock = lambda when=when: when
+            chat_id = store.create_chat(title)
+            store.add_prompt(chat_id, f"{title}: what do terns and gulls have in common, and what does the sea do?")
+        store._clock = time.time
+        known = {chat.title: chat.id for chat in store.chats()}
+        history.pin([known[TITLES[0]]], is_pinned=True)
+        folder = history.create_folder("Birds of the coast")
+        history.move([known[TITLES[1]], known[TITLES[2]]], folder)
+        history.create_folder("Work")
+        window.history.refresh()
+        self.wait(lambda: TITLES[0] in window.sidebar.titles(), "the list")
+        window.sidebar.on_activated(window.sidebar.list_view.model().index_of_folder(folder))
+        window.on_chat_chosen(known[TITLES[4]])
+        self.both("13-history", theme)
+        window.sidebar.search.setText("terns se")
+        self.wait(lambda: window.sidebar.results_view.model().rowCount() > 3, "hits")
+        self.both("14-search", theme)
+        window.sidebar.show_list()
+        window.history.on_delete([known[TITLES[5]], known[TITLES[6]]])
+        self.wait(lambda: window.sidebar.notice.text, "the undo bar")
+        self.both("15-undo", theme)
+        window.on_show_trash()
+        self.wait(lambda: window.sidebar.trash.list_view.model().rowCount() == 2, "the trash")
+        window.sidebar.trash.list_view.setCurrentIndex(window.sidebar.trash.list_view.model().index(0))
+        self.both("16-trash", theme)
+        theme.set_text_percent(150)
+        self.picture("17-trash-150-percent-light")
+        theme.set_text_percent(100)
+        window.sidebar.show_list()
+        target = self.paths.data / "export.json"
+        window.exchange.export_to(None, target)
+        self.wait(lambda: target.exists() and not window.exchange.is_busy, "the export")
+        target.write_text(target.read_text("utf-8").replace("what do terns", "how do terns"), "utf-8")
+        window.exchange.look_into(target)
+        self.wait(lambda: window.findChild(ImportDialog) is not None, "what is in the file")
+        dialog = window.findChild(ImportDialog)
+        if self.out is not None:
+            self.pause(150)
+            dialog.grab().save(str(self.out / "18-import-light.png"))
+        dialog.reject()
+        window.on_new_chat()
+        theme.set_scheme(Scheme.LIGHT)
+
+    def both(self, name: str, theme) -> None:
+        """Take a picture in the light and in the dark colours."""
+        from app.theme import Scheme
+
+        for scheme in (Scheme.DARK, Scheme.LIGHT):
+            theme.set_scheme(scheme)
+            self.picture(f"{name}-{scheme.value}")
+
     def quit_while_streaming(self) -> None:
         """Close the window in the middle of an answer, open it again and compare."""
         from app.window import Session
@@ -300,6 +363,18 @@ class Tour:
         self.session.window.close()
         self.session.end()
 
+
+TITLES = (
+    "Lease questions",
+    "Arctic terns and their way south",
+    "Gulls, terns and skuas",
+    "Rewrite the mail to the harbour master",
+    "Trip plan for Brittany in the second half of September, with tides",
+    "海鸥和燕鸥有什么区别",
+    "What is a <b>ternary</b> weight & why",
+    "Packing list",
+    "Holiday photos",
+)
 
 SAMPLE = """## Tides
 The sea rises and falls **twice a day** because of *gravity*; see [the almanac](https://example.org/tides) or `moon()`.
