@@ -42,7 +42,7 @@ from core.errors import AppError, ErrorCode
 from core.models.installed import InstalledModel
 from core.paths import AppPaths
 from core.settings import Settings
-from core.store.chats import ChatId
+from core.store.chats import ChatId, MessageId
 from core.store.search import Hit
 
 ABOUT = "Tern chats with ternary language models on this computer. Nothing you write leaves it."
@@ -157,7 +157,16 @@ class MainWindow(QMainWindow):
 
     def on_hit_chosen(self, hit: Hit) -> None:
         """Open a conversation where a search has found something."""
-        self.on_chat_chosen(ChatId(hit.chat_id))
+        chat_id = ChatId(hit.chat_id)
+        if hit.message_id is None:
+            self.on_chat_chosen(chat_id)
+        elif self.chat.chat_id == chat_id and any(row.message_id == hit.message_id for row in self.messages.rows):
+            self.places.show_message(hit.message_id)
+        else:
+            self.history.reveal(MessageId(hit.message_id), lambda: self._open_at(chat_id, hit))
+
+    def _open_at(self, chat_id: ChatId, hit: Hit) -> None:
+        self.chat.open_chat(chat_id)  # before the wish: opening forgets older ones
         if hit.message_id is not None:
             self.places.show_message(hit.message_id)
 

@@ -78,12 +78,13 @@ class Transcript(QAbstractScrollArea):
             bar = self.verticalScrollBar()
             self._is_following = bar.value() >= bar.maximum() - _NEAR_END
 
-    def show_message(self, message_id: int) -> None:
-        """Put a stored message at the upper edge; nothing happens where it is not shown."""
+    def show_message(self, message_id: int) -> bool:
+        """Put a stored message at the upper edge; False where it is not among the rows."""
         for number, row in enumerate(self._model.rows):
             if row.message_id == message_id:
                 self.set_position(number, -SIZES.space_4)
-                return
+                return True
+        return False
 
     def scroll_by_page(self, pages: float) -> None:
         """Scroll by a part of what is in sight."""

@@ -222,9 +222,7 @@ class ImportDialog(QDialog):
             n = found.already_there
             parts.append(f"{_chats(n)} in it {'is' if n == 1 else 'are'} here already; nothing of that is changed.")
         if found.left_out:
-            parts.append(
-                f"{_messages(found.left_out)} cannot be taken over (other versions of an answer, tools, pictures)."
-            )
+            parts.append(f"{_messages(found.left_out)} cannot be taken over (tools, pictures, what was never shown).")
         self.summary = PlainLabel("\n".join(parts), wrap=True)
         titles = QListWidget()
         titles.setAccessibleName("Chats to import")

@@ -57,6 +57,7 @@ class PlacesPresenter(QObject):
         if (self._chat.chat_id or NEW_CHAT) == self._shown:
             return
         self.flush()
+        self._wanted_message = None
         self._shown = self._chat.chat_id or NEW_CHAT
         if self._history is not None:
             self._pane.composer.text.clear()
@@ -125,6 +126,6 @@ class PlacesPresenter(QObject):
         self._runner.start("store", lambda _c, _e: history.place(chat_id), on_done=done, on_failed=self.failed.emit)
 
     def _show_wanted(self) -> None:
-        wanted, self._wanted_message = self._wanted_message, None
-        if wanted is not None:
-            self._pane.transcript.show_message(wanted)
+        wanted = self._wanted_message
+        if wanted is not None and self._pane.transcript.show_message(wanted):
+            self._wanted_message = None  # else it comes with the rows that are being read

@@ -13,7 +13,7 @@ from app.history.trash import Trashed
 from app.jobs import JobRunner
 from app.wiring import Services
 from core.store.backups import erase_in_backups
-from core.store.chats import Chat, ChatId, FolderId
+from core.store.chats import Chat, ChatId, FolderId, MessageId
 from core.store.history import Folder
 from core.store.search import Hit
 
@@ -182,6 +182,22 @@ class HistoryPresenter(QObject):
     def _on_search_failed(self, error: BaseException) -> None:
         self._is_searching = False
         self.failed.emit(error)
+
+    def reveal(self, message_id: MessageId, then: Callable[[], None]) -> None:
+        """Choose the branch that a message is in, unless it is shown already."""
+
+        def choose(services: Services) -> None:
+            path = services.store.path_to(message_id)
+            shown = {each.id for each in services.store.messages(path[0].chat_id)} if path else set()
+            for each in path:
+                if each.id not in shown:
+                    services.store.choose(each.id)
+
+        services = self._services
+        if services is not None:
+            self._runner.start(
+                "store", lambda _c, _e: choose(services), on_done=lambda _done: then(), on_failed=self.failed.emit
+            )
 
     def _refresh_trash(self) -> None:
         services = self._services

@@ -1,8 +1,9 @@
 """Conversations in the exports of ChatGPT and LM Studio, once their JSON has been read.
 
 Knows their shapes, which neither documents: ChatGPT's is a tree of messages ("mapping") with the branch that was open
-last, LM Studio's a list of messages with versions of each. Of both the branch or version that was shown is taken; what
-is left out is counted. Everything in them is foreign: nothing is trusted to be there or to be of its usual type.
+last, LM Studio's a list of messages with versions of each. All branches and versions are taken, those that were shown
+are chosen here too; what has no place is counted. Everything in them is foreign: nothing is trusted to be there or to
+be of its usual type.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ _LATEST = 4_102_444_800.0  # the year 2100; what is later is no time
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Conversations and how many of their messages have no place here (other branches, tools, pictures)."""
+    """Conversations and how many of their messages have no place here (tools, pictures, what was never shown)."""
 
     chats: list[ArchivedChat]
     left_out: int
@@ -43,31 +44,56 @@ def chatgpt_chats(conversations: list[object]) -> Foreign:
 
 def _chatgpt(data: Mapping[str, object], mapping: Mapping[str, object]) -> tuple[ArchivedChat, int]:
     created_at = _time(data.get("create_time"), 0.0)
+    open_branch = set(_branch(mapping, data.get("current_node")))
+    numbers: dict[str, int | None] = {}  # of the nearest message that is taken, for every node
     messages: list[ArchivedMessage] = []
-    n_texts = sum(1 for node in mapping.values() if _chatgpt_text(_message_of(node)))
-    for node in _branch(mapping, data.get("current_node")):
+    n_said = 0
+    for name in _parents_first(mapping):
+        node = mapping[name]
         message = _message_of(node)
+        parent = numbers.get(str(node.get("parent"))) if isinstance(node, dict) else None
         text = _chatgpt_text(message)
+        n_said += bool(message)
+        numbers[name] = parent
         if text:
             meta = message.get("metadata")
             model = meta.get("model_slug") if isinstance(meta, dict) else None
             is_prompt = _role(message) == "user"
             when = _time(message.get("create_time"), created_at)
-            messages.append(foreign_message(text, model, when, len(messages), is_prompt=is_prompt))
-    return foreign_chat(data.get("title"), created_at, data.get("update_time"), messages), n_texts - len(messages)
+            is_chosen = name in open_branch
+            messages.append(foreign_message(text, model, when, parent, is_prompt=is_prompt, is_chosen=is_chosen))
+            numbers[name] = len(messages)
+    return foreign_chat(data.get("title"), created_at, data.get("update_time"), messages), n_said - len(messages)
 
 
-def _branch(mapping: Mapping[str, object], current: object) -> list[object]:
-    """Return the nodes from the first to `current`; to the last one that was added where that is not known."""
+def _parents_first(mapping: Mapping[str, object]) -> list[str]:
+    """Return the names of all nodes, each after its parent; nodes on a circle are left out."""
+    children: dict[str, list[str]] = {}
+    waiting: list[str] = []
+    for name, node in mapping.items():
+        parent = node.get("parent") if isinstance(node, dict) else None
+        if isinstance(parent, str) and parent in mapping:
+            children.setdefault(parent, []).append(name)
+        else:
+            waiting.append(name)
+    ordered: list[str] = []
+    for name in waiting:  # grows while it is read
+        ordered.append(name)
+        waiting += children.get(name, [])
+    return ordered[:_MOST_MESSAGES]
+
+
+def _branch(mapping: Mapping[str, object], current: object) -> list[str]:
+    """Return the names of the nodes up from `current`; from the last one that was added where that is not known."""
     at: object = current if isinstance(current, str) and current in mapping else next(reversed(list(mapping)), None)
-    nodes: list[object] = []
+    names: list[str] = []
     seen: set[str] = set()
-    while isinstance(at, str) and at in mapping and at not in seen and len(nodes) < _MOST_MESSAGES:
+    while isinstance(at, str) and at in mapping and at not in seen:
         seen.add(at)
+        names.append(at)
         node = mapping[at]
-        nodes.append(node)
         at = node.get("parent") if isinstance(node, dict) else None
-    return nodes[::-1]
+    return names
 
 
 def _message_of(node: object) -> Mapping[str, object]:
@@ -109,13 +135,23 @@ def lm_studio_chat(data: Mapping[str, object]) -> Foreign:
     model = last.get("identifier") if isinstance(last, dict) else None
     messages: list[ArchivedMessage] = []
     left_out = 0
+    parent: int | None = None
+    following: int | None = None  # the version that was shown: what comes next follows it
     for each in listed:
-        version, n_others = _shown_version(each)
-        text, by = _lm_studio_text(version)
-        role = version.get("role")
-        left_out += n_others + (1 if not text or role not in ("user", "assistant") else 0)
-        if text and role in ("user", "assistant"):
-            messages.append(foreign_message(text, by or model, created_at, len(messages), is_prompt=role == "user"))
+        versions, chosen = _versions(each)
+        for number, version in enumerate(versions):
+            text, by = _lm_studio_text(version)
+            role = version.get("role")
+            if not text or role not in ("user", "assistant") or len(messages) >= _MOST_MESSAGES:
+                left_out += 1
+                continue
+            is_chosen, is_prompt = number == chosen, role == "user"
+            said_by = by or model
+            messages.append(
+                foreign_message(text, said_by, created_at, parent, is_prompt=is_prompt, is_chosen=is_chosen)
+            )
+            following = len(messages) if is_chosen else following
+        parent = following
     updated = max(
         _time(data.get(key), 0.0, per_second=1_000) for key in ("userLastMessagedAt", "assistantLastMessagedAt")
     )
@@ -127,17 +163,16 @@ def lm_studio_chat(data: Mapping[str, object]) -> Foreign:
     return Foreign([chat] if messages else [], left_out)
 
 
-def _shown_version(message: object) -> tuple[Mapping[str, object], int]:
-    """Return the version of a message that was shown, and how many others there are."""
+def _versions(message: object) -> tuple[list[Mapping[str, object]], int]:
+    """Return the versions of a message, and which of them was shown."""
     if not isinstance(message, dict):
-        return {}, 0
+        return [], 0
     versions = message.get("versions")
     if not isinstance(versions, list):
-        return message, 0  # LM Studio before versions: role and content
+        return [message], 0  # LM Studio before versions: role and content
     chosen = message.get("currentlySelected")
     index = chosen if isinstance(chosen, int) and 0 <= chosen < len(versions) else len(versions) - 1
-    version = versions[index] if versions else None
-    return (version, len(versions) - 1) if isinstance(version, dict) else ({}, 0)
+    return [each if isinstance(each, dict) else {} for each in versions], index
 
 
 def _lm_studio_text(version: Mapping[str, object]) -> tuple[str, object]:
@@ -182,12 +217,14 @@ def _system_prompt(data: Mapping[str, object]) -> str:
     return prompt if isinstance(prompt, str) and prompt.strip() else ""
 
 
-def foreign_message(text: str, model: object, when: float, n_before: int, *, is_prompt: bool) -> ArchivedMessage:
-    """Return a message of another program; it follows the one before it."""
-    by = model if isinstance(model, str) and not is_prompt else None if is_prompt else "?"
+def foreign_message(
+    text: str, model: object, when: float, parent: int | None, *, is_prompt: bool, is_chosen: bool = False
+) -> ArchivedMessage:
+    """Return a message of another program that follows the one of number `parent`."""
+    by = None if is_prompt else model if isinstance(model, str) else "?"
     role = "user" if is_prompt else "assistant"
     values: dict[str, Scalar] = {"role": role, "state": "done", "created_at": when, "model": by, "text": text}
-    return ArchivedMessage(values, parent=n_before or None)
+    return ArchivedMessage({**values, "chosen": 1} if is_chosen else values, parent)
 
 
 def foreign_chat(title: object, created_at: float, updated: object, messages: list[ArchivedMessage]) -> ArchivedChat:

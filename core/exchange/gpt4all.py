@@ -90,7 +90,7 @@ def gpt4all_chat(content: bytes) -> ArchivedChat:
         kind, text = _item(stream, version)
         if text.strip() and kind in ("Prompt: ", "Response: "):
             is_prompt = kind == "Prompt: "
-            messages.append(foreign_message(text, model, created_at, len(messages), is_prompt=is_prompt))
+            messages.append(foreign_message(text, model, created_at, len(messages) or None, is_prompt=is_prompt))
     if not stream.is_at_end:
         raise ArchiveError("there is more in it than a chat")
     named = "" if title == "New Chat" else title

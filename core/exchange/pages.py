@@ -14,6 +14,7 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 from core.exchange.archive import ArchivedChat, ArchivedMessage
+from core.store.tree import Node, Tree
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE: Final = """
@@ -90,7 +91,13 @@ def html_body(chat: ArchivedChat, labels: Labels) -> str:
 
 
 def _shown(chat: ArchivedChat) -> list[ArchivedMessage]:
-    return [each for each in chat.messages if each.values.get("deleted_at") is None and each.values.get("text")]
+    """Return the messages of the branch that is shown in the window."""
+    nodes = []
+    for number, each in enumerate(chat.messages, 1):
+        chosen = each.values.get("chosen")
+        is_deleted = each.values.get("deleted_at") is not None
+        nodes.append(Node(number, each.parent, chosen if isinstance(chosen, int) else 0, is_deleted))
+    return [chat.messages[number - 1] for number in Tree(nodes).shown() if chat.messages[number - 1].values.get("text")]
 
 
 def _who(message: ArchivedMessage, labels: Labels) -> str:

@@ -124,7 +124,8 @@ def erase_in_backups(database: Path, chat_ids: Sequence[ChatId], message_ids: Se
                 copy.execute(f"PRAGMA {pragma}").fetchall()
             copy.execute("BEGIN IMMEDIATE")
             for message_id in message_ids:
-                copy.execute("UPDATE messages SET parent_id = NULL WHERE parent_id = ?", (message_id,))
+                parent = "(SELECT gone.parent_id FROM messages AS gone WHERE gone.id = ?1)"
+                copy.execute(f"UPDATE messages SET parent_id = {parent} WHERE parent_id = ?1", (message_id,))
                 copy.execute("DELETE FROM messages WHERE id = ?", (message_id,))
             for chat_id in chat_ids:
                 copy.execute("DELETE FROM places WHERE chat_id = ?", (chat_id,))

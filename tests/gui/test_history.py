@@ -178,6 +178,25 @@ def test_search_finds_opens_and_marks(qtbot, open_window, make_engine, stored) -
     assert sidebar.list_view.isVisible()
 
 
+def test_a_hit_in_another_branch_is_shown(qtbot, open_window, make_engine, app_paths) -> None:
+    database = Database.open(app_paths.database)
+    store = ChatStore(database)
+    chat_id = store.create_chat("t")
+    first = store.add_prompt(chat_id, "hidden xylophone")
+    store.add_prompt(chat_id, "and more of it")
+    store.add_prompt(chat_id, "in its place", instead_of=first)
+    database.close()
+    session = open_window(make_engine())
+    session.window.on_chat_chosen(chat_id)
+    qtbot.waitUntil(lambda: [row.text for row in session.window.messages.rows] == ["in its place"])
+    session.window.sidebar.search.setText("xylophone")
+    model = session.window.sidebar.results_view.model()
+    qtbot.waitUntil(lambda: model.rowCount() == 1)
+    session.window.on_hit_chosen(model.hit_at(model.index(0)))
+    shown = ["hidden xylophone", "and more of it"]
+    qtbot.waitUntil(lambda: [row.text for row in session.window.messages.rows] == shown)
+
+
 def test_search_finds_what_was_just_sent(qtbot, open_window, make_engine) -> None:
     session = open_window(make_engine())
     session.window.pane.composer.set_text("xylophone question")

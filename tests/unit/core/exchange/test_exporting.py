@@ -159,6 +159,17 @@ def test_markdown_and_html_show_what_the_list_shows(database: Database, tmp_path
     assert "# First <b>\n" in (tmp_path / "all.md").read_text("utf-8")
 
 
+def test_pages_show_the_branch_that_is_shown(database: Database, tmp_path: Path) -> None:
+    store = ChatStore(database)
+    chat_id = store.create_chat("t")
+    first = store.add_prompt(chat_id, "the first wording")
+    store.add_prompt(chat_id, "another wording", instead_of=first)
+    path = tmp_path / "page.md"
+    _export(database, path, ExportFormat.MARKDOWN)
+    assert "another wording" in path.read_text("utf-8")
+    assert "the first wording" not in path.read_text("utf-8")
+
+
 def test_an_export_is_there_whole_or_not_at_all(database: Database, tmp_path: Path) -> None:
     _filled(database)
     path = tmp_path / "all.json"

@@ -183,7 +183,7 @@ def gpt4all(version: int, items: list[tuple[str, str]], *, with_state: bool = Fa
 
 def test_chatgpt_gives_the_branch_that_was_open(database: Database, write: Callable[[str, object], Path]) -> None:
     found = read(write("conversations.json", CHATGPT), database)
-    assert (found.source, len(found.chats), found.n_messages, found.left_out) == (Source.CHATGPT, 1, 4, 1)
+    assert (found.source, len(found.chats), found.n_messages, found.left_out) == (Source.CHATGPT, 1, 5, 3)
     store(found, database)
     assert texts(database) == [
         [
@@ -197,6 +197,7 @@ def test_chatgpt_gives_the_branch_that_was_open(database: Database, write: Calla
     assert (chat.title, chat.created_at, chat.updated_at) == ("Terns & gulls", 1_700_000_000.25, 1_700_000_100.0)
     answers = [each for each in ChatStore(database).messages(chat.id) if each.role is MessageRole.ASSISTANT]
     assert answers[0].model == "gpt-4"
+    assert len(answers[0].siblings) == 2  # the other answer is kept beside it
     assert [hit.chat_id for hit in search.search(database, "better")] == [chat.id]
 
 
@@ -206,12 +207,12 @@ def test_chatgpt_is_read_inside_its_zip(database: Database, tmp_path: Path) -> N
         archive.writestr("user.json", "{}")
         archive.writestr("conversations-000.json", json.dumps(CHATGPT))
         archive.writestr("conversations-001.json", json.dumps([]))
-    assert read(path, database).n_messages == 4
+    assert read(path, database).n_messages == 5
 
 
 def test_lm_studio_gives_the_versions_that_were_shown(database: Database, write: Callable[[str, object], Path]) -> None:
     found = read(write("1.conversation.json", LM_STUDIO), database)
-    assert (found.source, found.left_out) == (Source.LM_STUDIO, 1)
+    assert (found.source, found.n_messages, found.left_out) == (Source.LM_STUDIO, 3, 0)
     store(found, database)
     assert texts(database) == [[("user", "Hello"), ("assistant", "Hi.")]]
     chat = ChatStore(database).chats()[0]
