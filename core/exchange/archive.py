@@ -26,6 +26,7 @@ _PLACES: Final[Mapping[str, frozenset[str]]] = {
     "replies": frozenset({"message_id"}),
     "documents": frozenset({"id", "chat_id"}),
     "chat_overrides": frozenset({"chat_id"}),
+    "chat_scopes": frozenset({"chat_id"}),
     "places": frozenset({"chat_id"}),
 }
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float)}
@@ -54,6 +55,7 @@ class ArchivedChat:
     folder: str | None = None
     documents: tuple[Values, ...] = ()
     overrides: Values | None = None
+    scope: Values | None = None
     place: Values | None = None
 
     @property
@@ -87,6 +89,7 @@ def read_chat(database: Database, chat_id: ChatId) -> ArchivedChat | None:
             messages.append(ArchivedMessage(values, numbers.get(parent_id), reply[0] if reply else None))
         documents = _rows(connection, "documents", "chat_id", [chat_id])
         overrides = _rows(connection, "chat_overrides", "chat_id", [chat_id])
+        scope = _rows(connection, "chat_scopes", "chat_id", [chat_id])
         place = _rows(connection, "places", "chat_id", [chat_id])
     return ArchivedChat(
         found[0],
@@ -94,6 +97,7 @@ def read_chat(database: Database, chat_id: ChatId) -> ArchivedChat | None:
         None if folder is None else folder[0],
         tuple(documents),
         overrides[0] if overrides else None,
+        scope[0] if scope else None,
         place[0] if place else None,
     )
 
@@ -137,7 +141,8 @@ def _add(connection: sqlite3.Connection, chat: ArchivedChat) -> ChatId:
         ids.append(_add_message(connection, chat_id, message, ids))
     for document in chat.documents:
         _insert(connection, "documents", document, {"chat_id": chat_id})
-    for table, values in (("chat_overrides", chat.overrides), ("places", chat.place)):
+    parts = (("chat_overrides", chat.overrides), ("chat_scopes", chat.scope), ("places", chat.place))
+    for table, values in parts:
         if values is not None:
             _insert(connection, table, values, {"chat_id": chat_id})
     return chat_id

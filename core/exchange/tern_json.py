@@ -9,6 +9,7 @@ The file is one object: "format" is "tern-chats", "version" is 1, "chats" is a l
                stats, params
   "documents"  name, sha256 of the file, text, created_at
   "overrides"  preset and system_prompt, where the chat has its own
+  "scope"      answer_from and collections (their numbers on this computer), where the chat has its own
   "place"      the draft that was not sent, and where the chat was scrolled to
 Every object may have more keys, named like the columns of the history; unknown ones are passed over. context,
 token_ids, stats and params are JSON inside a string, as the history keeps them.
@@ -71,6 +72,8 @@ def _as_json(chat: ArchivedChat) -> dict[str, object]:
     made["documents"] = list(chat.documents)
     if chat.overrides is not None:
         made["overrides"] = chat.overrides
+    if chat.scope is not None:
+        made["scope"] = chat.scope
     if chat.place is not None:
         made["place"] = chat.place
     return made
@@ -89,6 +92,7 @@ def _from_json(data: object) -> ArchivedChat:
         folder,
         tuple(_values(each) for each in _list(data, "documents")),
         _values(data["overrides"]) if data.get("overrides") is not None else None,
+        _values(data["scope"]) if data.get("scope") is not None else None,
         _values(data["place"]) if data.get("place") is not None else None,
     )
 

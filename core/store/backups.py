@@ -24,7 +24,7 @@ from core.store.salvage import columns_of, decode_leniently
 KEPT: Final = 7
 _PAGES: Final = 1_000  # copied between two looks at `cancel`
 # Parents first. Ids are never used twice, so the same id is the same row in a history and in its backups.
-_TABLES: Final = ("folders", "chats", "chat_overrides", "documents", "messages", "replies", "places")
+_TABLES: Final = ("folders", "chats", "chat_overrides", "chat_scopes", "documents", "messages", "replies", "places")
 _INDEXES: Final = ("message_search", "title_search", "search_state")
 
 
@@ -199,6 +199,7 @@ def _bring_back(connection: sqlite3.Connection, table: str) -> None:
 
 _ONLY: Final = {
     "chat_overrides": "WHERE b.chat_id IN (SELECT id FROM main.chats)",
+    "chat_scopes": "WHERE b.chat_id IN (SELECT id FROM main.chats)",
     "documents": "WHERE b.chat_id IN (SELECT id FROM main.chats)",
     "messages": "WHERE b.chat_id IN (SELECT id FROM main.chats)",
     "replies": "WHERE b.message_id IN (SELECT id FROM main.messages)",

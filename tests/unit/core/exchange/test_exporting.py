@@ -16,6 +16,7 @@ from core.store.chats import ChatStore, MessageState, ReplyRecord
 from core.store.database import Database
 from core.store.history import ChatPlace, HistoryStore
 from core.store.overrides import OverrideStore
+from core.store.scopes import AnswerFrom, ChatScope, ScopeStore
 
 LABELS = Labels(you="You", answer="Tern", untitled="New chat", sources="Sources", when=lambda _when: "a day")
 RECORD = ReplyRecord(
@@ -47,6 +48,7 @@ def _filled(database: Database) -> None:
     history.move([first], history.create_folder("Work"))
     history.save_place(first, ChatPlace("a draft", 1, 20))
     OverrideStore(database).set(first, ChatOverrides("precise", "Be brief."))
+    ScopeStore(database).set(first, ChatScope(AnswerFrom.DOCUMENTS, (1, 2)))
     single = store.add_prompt(second, "gone")
     store.add_prompt(second, "stays")
     stopped = store.begin_reply(second, "tiny")
@@ -93,6 +95,7 @@ def test_every_column_of_a_chat_is_in_the_json(database: Database, tmp_path: Pat
             ("replies", chat["messages"][1]["reply"]),
             ("documents", chat["documents"][0]),
             ("chat_overrides", chat["overrides"]),
+            ("chat_scopes", chat["scope"]),
             ("places", chat["place"]),
         ):
             columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} - links
@@ -103,7 +106,7 @@ def test_every_column_of_a_chat_is_in_the_json(database: Database, tmp_path: Pat
             if not row[0].startswith(("sqlite_", "message_search", "title_search", "search_state"))
         }
     # A table that is added is exported too, or named here with the reason why not.
-    assert tables == {"chats", "messages", "replies", "documents", "chat_overrides", "places", "folders"}
+    assert tables == {"chats", "messages", "replies", "documents", "chat_overrides", "chat_scopes", "places", "folders"}
 
 
 class _Elements(HTMLParser):
