@@ -187,6 +187,11 @@ class JobRunner(QObject):
         return self._mailbox.is_idle
 
     @property
+    def busy_lanes(self) -> frozenset[str]:
+        """The lanes in which something runs or waits."""
+        return frozenset(job.lane for job in self._running)
+
+    @property
     def mailbox(self) -> Mailbox:
         """The way back, for tests and measurements."""
         return self._mailbox

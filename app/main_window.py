@@ -21,6 +21,7 @@ from app.chat.model_session import ModelSession
 from app.chat.overrides import OverridesPresenter
 from app.chat.presenter import ChatPresenter
 from app.chat.rows import RowActions
+from app.desktop.part import DesktopPart
 from app.document_words import file_filters
 from app.file_dialogs import choose_files, choose_folder
 from app.history.care import CarePresenter
@@ -29,7 +30,7 @@ from app.history.places import PlacesPresenter
 from app.history.presenter import HistoryPresenter
 from app.history.sidebar import Sidebar
 from app.jobs import JobRunner
-from app.menus import build_menus, shortcuts
+from app.menus import When, build_menus, shortcuts
 from app.notices import Action
 from app.plain_text import tell
 from app.preferences.live import LiveSettings
@@ -93,6 +94,7 @@ class MainWindow(QMainWindow):
         self.status = StatusLine(theme)
         self._arrange()
         self.actions_by_name = build_menus(self, self, theme.scheme)
+        self.desktop = DesktopPart(self, runner, theme, self.actions_by_name, state.recent_commands)
         self._connect()
         self._restore()
         self.pane.show_model(self.models.state)
@@ -199,7 +201,7 @@ class MainWindow(QMainWindow):
 
     def on_open_model_folder(self) -> None:
         """Let the person point at a model."""
-        if self.chat.is_busy:
+        if self.chat.is_busy or self.desktop.is_writing:
             self.pane.composer.show_hint("Stop the answer first; then another model can be loaded.")
             return
         choose_folder(self, "Open a model folder", self.on_model_folder)
@@ -351,6 +353,18 @@ class MainWindow(QMainWindow):
         dialog.chosen.connect(self.overrides.set_prompt)
         dialog.open()
 
+    def holds(self, when: When) -> bool:
+        """Return whether commands of this kind can be used now."""
+        match when:
+            case When.ALWAYS:
+                return True
+            case When.WORKING:
+                return self.chat.is_busy or self.documents.is_reading
+            case When.ANSWERED:
+                return bool(self.chat.last_answer())
+            case When.IN_CHAT:
+                return self.chat.chat_id is not None
+
     def on_settings_changed(self, keys: frozenset[str]) -> None:
         """Obey the settings that concern the window itself; all others are read where they are used."""
         settings = self.settings
@@ -415,6 +429,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop what runs, remember the window, and go; the rest is waited for when the window is gone."""
+        if not self.desktop.may_close():
+            event.ignore()
+            return
         self.chat.stop()
         self.places.flush()
         self.preferences.close()
@@ -477,6 +494,7 @@ class MainWindow(QMainWindow):
             sidebar_width=self._splitter.sizes()[0] or self._state.sidebar_width,
             is_sidebar_open=self._state.is_sidebar_open,
             chat_id=int(self.chat.chat_id or 0),
+            recent_commands=self.desktop.recent,
             **self._preferences_place(),
         )
 

@@ -1,10 +1,13 @@
-"""The menu bar: every command once, with its shortcut and its role.
+"""The one table of commands: words, keys, menu, role and when each can be used.
 
-Knows words and keys; must not know what a command does: each calls a method of the window by name. The role is always
-given, because macOS otherwise moves items by their words.
+The menu bar, the list of shortcuts and the command palette are made from it. Knows words and keys; must not know what a
+command does: each calls a method of the window by name. The role is always given, because macOS otherwise moves items
+by their words.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from operator import attrgetter
 from typing import Protocol
 
@@ -12,8 +15,18 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from app.theme import Scheme
+from app.words import tr
 
 _Role = QAction.MenuRole
+
+
+class When(StrEnum):
+    """What must hold for a command to be of use; the window says whether it does."""
+
+    ALWAYS = "always"
+    WORKING = "working"  # an answer is being written or documents are being read
+    ANSWERED = "answered"  # there is an answer in the open conversation
+    IN_CHAT = "in_chat"  # the open conversation is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,18 @@ class _Command:
     method: str
     keys: str = ""
     role: QAction.MenuRole = _Role.NoRole
+    when: When = When.ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command as a person is shown it outside the menus; `action` carries it out and knows whether it can be used."""
+
+    id: str
+    title: str
+    menu: str
+    keys: str
+    action: QAction
 
 
 _SEPARATOR = _Command("", "")
@@ -42,7 +67,7 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
             _Command("Open the &data folder", "on_open_data_folder"),
             _SEPARATOR,
             _Command("&Close the window", "close", "Ctrl+W"),
-            _Command("&Quit", "close", "Ctrl+Q", _Role.QuitRole),
+            _Command("&Quit", "desktop.leave", "Ctrl+Q", _Role.QuitRole),
         ),
     ),
     (
@@ -56,7 +81,8 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
             _Command("&Paste", "edit:paste", "Ctrl+V"),
             _Command("Select &all", "edit:selectAll", "Ctrl+A"),
             _SEPARATOR,
-            _Command("Copy the last a&nswer", "on_copy_answer", "Ctrl+Shift+C"),
+            _Command("Copy the last a&nswer", "on_copy_answer", "Ctrl+Shift+C", when=When.ANSWERED),
+            _Command("&Quick actions…", "desktop.show_quick_actions", "Ctrl+J"),
             _SEPARATOR,
             _Command("Pre&ferences…", "on_preferences", "Ctrl+,", _Role.PreferencesRole),
         ),
@@ -76,10 +102,10 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
     (
         "&Chat",
         (
-            _Command("S&top the answer", "on_stop", "Esc"),
+            _Command("S&top the answer", "on_stop", "Esc", when=When.WORKING),
             _Command("&Write", "on_focus_composer", "Ctrl+L"),
             _SEPARATOR,
-            _Command("&Rename…", "on_rename_chat", "F2"),
+            _Command("&Rename…", "on_rename_chat", "F2", when=When.IN_CHAT),
             _Command("&Delete", "on_delete_chat", "Ctrl+Shift+Backspace"),
             _SEPARATOR,
             _Command("Search &all chats", "on_search_chats", "Ctrl+Shift+F"),
@@ -91,8 +117,19 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
             _Command("Ne&xt chat", "on_next_chat", "Ctrl+PgDown"),
         ),
     ),
-    ("&Help", (_Command("&About Tern", "on_about", "", _Role.AboutRole),)),
+    (
+        "&Help",
+        (
+            _Command("&Commands…", "desktop.show_palette", "Ctrl+K"),
+            _Command("&Keyboard shortcuts", "desktop.show_shortcuts", "F1"),
+            _SEPARATOR,
+            _Command("&About Tern", "on_about", "", _Role.AboutRole),
+        ),
+    ),
 )
+# A second key for the same command.
+_MORE_KEYS: Mapping[str, tuple[str, ...]] = {"desktop.show_shortcuts": ("Ctrl+/",)}
+_WRITING = (("Send", "Enter"), ("New line", "Shift+Enter"))
 _SCHEMES = ((Scheme.SYSTEM, "As the s&ystem"), (Scheme.LIGHT, "L&ight"), (Scheme.DARK, "&Dark"))
 
 
@@ -110,7 +147,7 @@ def build_menus(window: QMainWindow, commands: Commands, scheme: Scheme) -> dict
     """Fill the menu bar of `window`; returns the actions by the name of their method."""
     actions: dict[str, QAction] = {}
     for title, entries in _MENUS:
-        menu = window.menuBar().addMenu(title)
+        menu = window.menuBar().addMenu(tr(title))
         for entry in entries:
             if entry is _SEPARATOR:
                 menu.addSeparator()
@@ -122,29 +159,66 @@ def build_menus(window: QMainWindow, commands: Commands, scheme: Scheme) -> dict
     return actions
 
 
+def update_enabled(actions: Mapping[str, QAction], holds: Callable[[When], bool]) -> None:
+    """Let those commands be used that can be used now. Keys of the others go to the control that has the focus."""
+    facts = {when: holds(when) for when in When}
+    for _menu, command in _commands():
+        actions[command.method].setEnabled(facts[command.when])
+
+
+def entries(actions: Mapping[str, QAction]) -> list[Entry]:
+    """Return every command of the table, in the order of the menus."""
+    made = []
+    for menu, command in _commands():
+        action = actions[command.method]
+        made.append(Entry(command.method, plain(tr(command.text)), menu, _native(command.keys), action))
+    for scheme, text in _SCHEMES:
+        name = f"scheme:{scheme.value}"
+        title = tr("Colours: {which}", which=plain(tr(text)))
+        made.append(Entry(name, title, plain(tr("&View")), "", actions[name]))
+    return made
+
+
 def shortcuts() -> list[tuple[str, str, str]]:
     """Return menu, words and keys of every command that has keys, as a person reads them."""
-    native = QKeySequence.SequenceFormat.NativeText
-    found = [("Writing", "Send", "Enter"), ("Writing", "New line", "Shift+Enter")]
-    for title, entries in _MENUS:
-        menu = title.replace("&", "")
-        for entry in entries:
-            if entry.keys:
-                words = entry.text.replace("&", "").rstrip("…")
-                found.append((menu, words, QKeySequence(entry.keys).toString(native)))
+    found = [(tr("Writing"), tr(words), tr(keys)) for words, keys in _WRITING]
+    for menu, command in _commands():
+        if command.keys:
+            found.append((menu, plain(tr(command.text)), _both_keys(command)))
     return found
 
 
+def plain(text: str) -> str:
+    """Return the words of a menu item without its mark and its dots."""
+    return text.replace("&", "").rstrip("…")
+
+
+def _commands() -> Iterator[tuple[str, _Command]]:
+    for title, commands in _MENUS:
+        for command in commands:
+            if command is not _SEPARATOR:
+                yield plain(tr(title)), command
+
+
+def _native(keys: str) -> str:
+    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+
+
+def _both_keys(command: _Command) -> str:
+    return tr(" or ").join(_native(keys) for keys in (command.keys, *_MORE_KEYS.get(command.method, ())))
+
+
 def _add(menu: QMenu, window: QMainWindow, commands: Commands, entry: _Command) -> QAction:
-    action = QAction(entry.text, window)
+    action = QAction(tr(entry.text), window)
     action.setMenuRole(entry.role)
     if entry.method.startswith("edit:"):
         # Shown, not bound: the text fields carry these keys out themselves.
         name = entry.method.removeprefix("edit:")
-        action.setText(f"{entry.text}\t{QKeySequence(entry.keys).toString(QKeySequence.SequenceFormat.NativeText)}")
+        action.setText(f"{tr(entry.text)}\t{_native(entry.keys)}")
         action.triggered.connect(lambda: commands.on_edit(name))
     else:
-        action.setShortcut(QKeySequence(entry.keys))
+        keys = (entry.keys, *_MORE_KEYS.get(entry.method, ()))
+        action.setShortcuts([QKeySequence(each) for each in keys if each])
         action.triggered.connect(lambda: attrgetter(entry.method)(window)())
     menu.addAction(action)
     return action
@@ -154,7 +228,7 @@ def _add_schemes(menu: QMenu, commands: Commands, scheme: Scheme) -> dict[str, Q
     actions: dict[str, QAction] = {}
     group = QActionGroup(menu)
     for which, text in _SCHEMES:
-        action = QAction(text, menu)
+        action = QAction(tr(text), menu)
         action.setMenuRole(_Role.NoRole)
         action.setCheckable(True)
         action.setChecked(which is scheme)

@@ -24,6 +24,7 @@ def build_stylesheet(tokens: Tokens, sizes: Sizes, px: Callable[[int], int]) -> 
             _menus(tokens, sizes),
             _bars(tokens),
             _settings(tokens, sizes, px),
+            _desktop(tokens, sizes),
         )
     )
 
@@ -110,7 +111,7 @@ def _composer(t: Tokens, s: Sizes) -> str:
 #composer {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; padding: 1px; }}
 #composer[active="true"] {{ border: 2px solid {t.sea}; padding: 0px; }}
 #composerText {{ background: transparent; border: none; color: {t.ink}; placeholder-text-color: {t.ink_2}; }}
-QLineEdit {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
+QLineEdit {{ background: {t.surface}; color: {t.ink}; placeholder-text-color: {t.ink_2}; border: 1px solid {t.line};
   border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; selection-background-color: {t.selected};
   selection-color: {t.ink}; }}
 QLineEdit:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.space_2 - 1}px; }}
@@ -186,7 +187,8 @@ QAbstractSpinBox {{ background: {t.surface}; color: {t.ink}; border: 1px solid {
 QAbstractSpinBox:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.space_2 - 1}px; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0px; height: 0px; border: none; }}
 QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ background: transparent; border: none; padding: 0px; }}
-QPlainTextEdit[kind="field"] {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
+QPlainTextEdit[kind="field"] {{ background: {t.surface}; color: {t.ink}; placeholder-text-color: {t.ink_2};
+  border: 1px solid {t.line};
   border-radius: {s.radius_control}px; padding: {s.space_1}px; selection-background-color: {t.selected};
   selection-color: {t.ink}; }}
 QPlainTextEdit[kind="field"]:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px; }}
@@ -202,4 +204,13 @@ QSlider::groove:horizontal {{ height: {s.space_1}px; background: {t.line}; borde
 QSlider::sub-page:horizontal {{ background: {t.sea}; border-radius: 2px; }}
 QSlider::handle:horizontal {{ width: {knob}px; margin: -{(knob - s.space_1) // 2}px 0px; background: {t.sea};
   border-radius: {knob // 2}px; }}
+"""
+
+
+def _desktop(t: Tokens, s: Sizes) -> str:
+    return f"""
+#palette {{ background: {t.surface}; border: 1px solid {t.ink_2}; border-radius: {s.radius}px; }}
+#paletteList {{ background: transparent; border: none; outline: none; }}
+#shortcutPage, #shortcutBody {{ background: {t.paper}; border: none; }}
+#shortcutPage:focus {{ border: 2px solid {t.sea}; }}
 """

@@ -100,6 +100,7 @@ def run_window(
         handed = HandedFiles(session.window)
         handed.take(files)
         application.installEventFilter(FileOpenFilter(handed.take, session.window))
+        application.commitDataRequest.connect(lambda _manager: session.window.desktop.stop_asking())
         poll = _watch_for_raise(session, lock, handed)
         session.start()
         code = application.exec()

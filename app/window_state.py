@@ -12,6 +12,7 @@ from core.settings import write_atomically
 
 FILE_NAME = "window.json"
 _MAX_BYTES = 64 << 10
+_MAX_LINE_CHARS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class WindowState:
     sidebar_width: int = -1
     is_sidebar_open: bool = True
     chat_id: int = 0
+    recent_commands: str = ""  # ids, the last used first, with commas between them
     preferences_x: int = -1
     preferences_y: int = -1
     preferences_width: int = -1
@@ -42,7 +44,9 @@ class WindowState:
         state = cls()
         for key, default in asdict(state).items():
             value: object = stored.get(key) if isinstance(stored, dict) else None
-            if isinstance(value, int) and type(value) is type(default) and -1 <= value < 2**53:
+            if isinstance(value, str) and isinstance(default, str) and len(value) <= _MAX_LINE_CHARS:
+                state = replace(state, **{key: value})  # type: ignore[arg-type]
+            elif isinstance(value, int) and type(value) is type(default) and -1 <= value < 2**53:
                 state = _with(state, key, value)
         return state
 
@@ -57,5 +61,5 @@ class WindowState:
 
 def _with(state: WindowState, key: str, value: int) -> WindowState:
     if key in ("is_maximized", "is_sidebar_open"):
-        return replace(state, **{key: bool(value)})
+        return replace(state, **{key: bool(value)})  # type: ignore[arg-type]
     return replace(state, **{key: value})  # type: ignore[arg-type]

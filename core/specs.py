@@ -173,6 +173,12 @@ SPECS: Final[tuple[Spec, ...]] = (
          Page.GENERAL, maximum=4096, is_optional=True, empty="none"),
     Spec("opens_last_chat", Kind.SWITCH, True, "Go on where you left off",
          "Tern starts with the conversation that was open last. Off: with an empty one.", Page.GENERAL),
+    Spec("notifies_when_done", Kind.SWITCH, True, "Tell me when a long answer is finished",
+         "Only while Tern is in the background, for answers that took more than ten seconds. It never shows any text "
+         "of the answer.", Page.GENERAL),
+    Spec("keeps_in_tray", Kind.SWITCH, False, "Keep Tern in the tray",
+         "Closing the window then leaves Tern running, with an icon to show it again or to quit. Where the system has "
+         "no tray, closing quits.", Page.GENERAL),
     Spec("send_on_enter", Kind.SWITCH, True, "Enter sends",
          "Enter sends the message and Shift+Enter starts a line. Off: Ctrl+Enter sends.", Page.GENERAL),
     Spec("theme", Kind.CHOICE, "system", "Colours", "Light, dark, or as the system is set.",

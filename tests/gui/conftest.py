@@ -125,6 +125,7 @@ def open_window(qtbot, app_paths: AppPaths, monkeypatch) -> Iterator[Callable[..
 
     def close(session: Session) -> bool:
         opened.remove(session)
+        session.window.desktop.stop_asking()
         session.window.close()
         ended = session.end()
         session.window.deleteLater()

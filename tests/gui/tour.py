@@ -187,6 +187,7 @@ class Tour:
         self.scenes()
         self.history_scenes()
         self.preferences()
+        self.commands()
         self.quit_while_streaming()
         self.figures["longest_block_ms"] = {k: round(v, 1) for k, v in self.watchdog.longest_ms.items()}
         self.figures["longest_work_ms"] = {k: round(v, 1) for k, v in self.watchdog.longest_work_ms.items()}
@@ -335,8 +336,40 @@ class Tour:
             theme.set_scheme(scheme)
             self.picture(f"{name}-{scheme.value}")
 
+    def commands(self) -> None:
+        """The palette, the list of keys and the quick actions, light and dark."""
+        from app.theme import Scheme
+        from core.inference.rewriting import differences
+
+        window, theme = self.session.window, self.session.theme
+        desktop = window.desktop
+        for scheme in (Scheme.LIGHT, Scheme.DARK):
+            window.live.set("theme", scheme.value)
+            self.wait(lambda: theme.is_settled, "the look")
+            self.watchdog.enter("commands")
+            desktop.show_palette()
+            self.picture(f"palette-{scheme.value}")
+            desktop.palette.field.setText("ch")
+            desktop.palette.on_query("ch")
+            self.picture(f"palette-found-{scheme.value}")
+            desktop.palette.leave()
+            desktop.show_shortcuts()
+            self.picture(f"shortcuts-{scheme.value}", window=desktop.shortcut_list)
+            desktop.shortcut_list.close()
+            desktop.show_quick_actions()
+            quick = desktop.quick
+            quick.text.setPlainText(DRAFT)
+            changed = DRAFT.replace("very, very", "quite").replace("in order to ", "to ")
+            quick.show_done(changed, differences(DRAFT, changed))
+            self.picture(f"quick-actions-{scheme.value}", window=quick)
+            quick.close()
+        window.live.set("theme", "light")
+        self.wait(lambda: theme.is_settled, "the first look")
+
     def quit_while_streaming(self) -> None:
         """Close the window in the middle of an answer, open it again and compare."""
+        from PySide6.QtWidgets import QMessageBox
+
         from app.window import Session
 
         self.watchdog.enter("quit")
@@ -344,8 +377,13 @@ class Tour:
         self.wait(lambda: len(self.answer) > 60, "60 characters")
         window = self.session.window
         shown, chat_id = self.answer, window.chat.chat_id
-        started = time.perf_counter()
         window.close()
+        question = window.findChild(QMessageBox)
+        if question is None or not window.isVisible():
+            raise SystemExit("nobody was asked before an answer was cut off")
+        self.picture("quit-light", window=question)
+        started = time.perf_counter()
+        question.buttons()[0].click()
         if not self.session.end():
             raise SystemExit("a thread did not end in time")
         self.figures["quit_ms"] = round(1000 * (time.perf_counter() - started), 1)
@@ -376,6 +414,10 @@ TITLES = (
     "Holiday photos",
 )
 
+DRAFT = """Dear neighbours,
+the stairs will be painted on Monday and it is very, very important that nothing stands there in order to keep the way
+free. Please take your shoes and plants inside before eight.
+"""
 SAMPLE = """## Tides
 The sea rises and falls **twice a day** because of *gravity*; see [the almanac](https://example.org/tides) or `moon()`.
 

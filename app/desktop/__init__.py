@@ -1,0 +1,1 @@
+"""Manners of a desktop program: command palette, shortcuts, quick actions, notifications, leaving."""
