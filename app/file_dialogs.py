@@ -33,6 +33,18 @@ def choose_new_file(parent: QWidget, title: str, name: str, on_chosen: Callable[
     return dialog
 
 
+def choose_file(parent: QWidget, title: str, on_chosen: Callable[[Path], object], kinds: str = "") -> QFileDialog:
+    """Ask for one file that exists; `kinds` is a filter as Qt spells it."""
+    dialog = QFileDialog(parent, title)
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    if kinds:
+        dialog.setNameFilters([kinds, "All files (*)"])
+    dialog.fileSelected.connect(lambda name: on_chosen(Path(name)))
+    dialog.open()
+    return dialog
+
+
 def choose_files(
     parent: QWidget, title: str, on_chosen: Callable[[Sequence[Path]], object], filters: Sequence[str] = ()
 ) -> QFileDialog:

@@ -5,7 +5,9 @@ Knows which panel tells whom; must not know files, SQL or models. All slow work 
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCloseEvent, QDesktopServices, QResizeEvent
@@ -31,7 +33,8 @@ from app.history.presenter import HistoryPresenter
 from app.history.sidebar import Sidebar
 from app.jobs import JobRunner
 from app.menus import When, build_menus, shortcuts
-from app.notices import Action
+from app.models.joining import ModelsPart
+from app.notices import Action, starts_failed
 from app.plain_text import tell
 from app.preferences.live import LiveSettings
 from app.preferences.presenter import PreferencesPresenter
@@ -40,11 +43,17 @@ from app.theme import SIZES, Density, Scheme, Theme
 from app.window_state import WindowState
 from app.wiring import Services
 from core.errors import AppError, ErrorCode
+from core.events import CancelToken, Emit
 from core.models.installed import InstalledModel
 from core.paths import AppPaths
 from core.settings import Settings
+from core.specs import Page
+from core.start_guard import StartGuard, Step
 from core.store.chats import ChatId, MessageId
 from core.store.search import Hit
+
+if TYPE_CHECKING:
+    from core.inference.engine import Engine
 
 ABOUT = "Tern chats with ternary language models on this computer. Nothing you write leaves it."
 
@@ -60,6 +69,7 @@ class MainWindow(QMainWindow):
         runner: JobRunner,
         theme: Theme,
         load_model: wiring.LoadModel | None = None,
+        guard: StartGuard | None = None,
     ) -> None:
         super().__init__()
         self._paths = paths
@@ -67,13 +77,17 @@ class MainWindow(QMainWindow):
         self._state = state
         self._runner = runner
         self._theme = theme
+        self._guard = guard or StartGuard(paths.data)
+        self._load_model = load_model or wiring.open_model
         self._services: Services | None = None
         self._is_narrow = False
+        self._is_started = False
+        self._greets = False
         self.messages = MessageModel(self)
         self.models = ModelSession(
             runner,
             lambda: wiring.all_models(paths, self.settings),
-            lambda path, cancel, emit: (load_model or wiring.open_model)(path, self.settings, cancel, emit),
+            self._load,
             self,
         )
         self.chat = ChatPresenter(runner, self.messages, self._answering, self)
@@ -95,6 +109,7 @@ class MainWindow(QMainWindow):
         self._arrange()
         self.actions_by_name = build_menus(self, self, theme.scheme)
         self.desktop = DesktopPart(self, runner, theme, self.actions_by_name, state.recent_commands)
+        self.model_part = ModelsPart(self)
         self._connect()
         self._restore()
         self.pane.show_model(self.models.state)
@@ -110,15 +125,34 @@ class MainWindow(QMainWindow):
         """The open services; None until the history is open."""
         return self._services
 
-    def start(self) -> None:
-        """Open the history and load the model, both beside the window."""
+    @property
+    def runner(self) -> JobRunner:
+        """Where jobs are started."""
+        return self._runner
+
+    @property
+    def theme(self) -> Theme:
+        """The look in force."""
+        return self._theme
+
+    @property
+    def paths(self) -> AppPaths:
+        """Where everything is kept."""
+        return self._paths
+
+    def start(self, *, greets: bool = False) -> None:
+        """Open the history and load the model, both beside the window; after failed starts, no model.
+
+        greets: offer to get the model on the first start, and to go on with a download that was begun.
+        """
+        self._greets = greets
         self._runner.start(
             "store",
-            lambda _cancel, _emit: wiring.build_services(self._paths),
+            lambda _cancel, _emit: self._open_services(),
             on_done=self.on_services_open,
             on_failed=self.chat.show_error,
         )
-        self.models.refresh(self.settings.text("model_path"))
+        self.models.refresh(self.settings.text("model_path"), loads=not self._guard.failed.calls_for_safe_mode)
 
     def on_services_open(self, services: object) -> None:
         """Show the history, at the conversation that was open last."""
@@ -134,14 +168,17 @@ class MainWindow(QMainWindow):
             facts = {"path": services.paths.database, "kept_as": recovery.kept_as}
             self.chat.show_error(AppError(ErrorCode.DATABASE_DAMAGED, **facts))
         self._update_can_send()
+        self._finish_start()
 
     def on_new_chat(self) -> None:
         """Show an empty conversation and let the person write."""
+        self.pane.show_page(None)
         self.chat.new_chat()
         self.pane.composer.text.setFocus()
 
     def on_chat_chosen(self, chat_id: ChatId) -> None:
         """Show another conversation."""
+        self.pane.show_page(None)
         if chat_id != self.chat.chat_id:
             self.chat.open_chat(chat_id)
 
@@ -160,6 +197,7 @@ class MainWindow(QMainWindow):
     def on_hit_chosen(self, hit: Hit) -> None:
         """Open a conversation where a search has found something."""
         chat_id = ChatId(hit.chat_id)
+        self.pane.show_page(None)
         if hit.message_id is None:
             self.on_chat_chosen(chat_id)
         elif self.chat.chat_id == chat_id and any(row.message_id == hit.message_id for row in self.messages.rows):
@@ -168,6 +206,7 @@ class MainWindow(QMainWindow):
             self.history.reveal(MessageId(hit.message_id), lambda: self._open_at(chat_id, hit))
 
     def _open_at(self, chat_id: ChatId, hit: Hit) -> None:
+        self.pane.show_page(None)
         self.chat.open_chat(chat_id)  # before the wish: opening forgets older ones
         if hit.message_id is not None:
             self.places.show_message(hit.message_id)
@@ -189,6 +228,7 @@ class MainWindow(QMainWindow):
         self.pane.show_model(self.models.state)
         self.status.show_model(self.models.state)
         self._update_can_send()
+        self._finish_start()
 
     def on_models_found(self) -> None:
         """Offer the installed models."""
@@ -341,11 +381,19 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
-    def on_preferences(self) -> None:
-        """Open the preferences, where they were left."""
+    def on_get_model(self) -> None:
+        """Show the three steps to the full model."""
+        self.model_part.presenter.open_pane()
+
+    def on_models(self) -> None:
+        """Show all models."""
+        self.model_part.presenter.open_window()
+
+    def on_preferences(self, page: Page | None = None) -> None:
+        """Open the preferences at `page`, or where they were left."""
         state = self._state
         box = QRect(state.preferences_x, state.preferences_y, state.preferences_width, state.preferences_height)
-        self.preferences.open(box if QApplication.screenAt(box.center()) else QRect())
+        self.preferences.open(box if QApplication.screenAt(box.center()) else QRect(), page)
 
     def on_chat_prompt(self) -> None:
         """Let the system prompt of the open conversation be edited."""
@@ -435,10 +483,11 @@ class MainWindow(QMainWindow):
         self.chat.stop()
         self.places.flush()
         self.preferences.close()
+        self.model_part.presenter.close()
         if not self.live.is_saved:
             self.live.flush()
         state = self._current_state()
-        self._runner.start("store", lambda _cancel, _emit: state.save(self._paths.data))
+        self._runner.start("store", lambda _cancel, _emit: self._end_start(state))
         event.accept()
 
     def _answering(self) -> Callable[[ChatId], wiring.Answering]:
@@ -451,10 +500,28 @@ class MainWindow(QMainWindow):
         self.chat.dismiss_errors()
         if self._services is None:
             self.start()
-        elif self.models.state.error is not None and self.models.state.model is not None:
+        elif self.models.state.model is not None and self.models.state.word in ("not loaded", "could not be loaded"):
             self.models.load(self.models.state.model)
         else:
             self.pane.composer.set_text(self.chat.last_prompt())
+
+    def _load(self, path: Path, cancel: CancelToken, emit: Emit) -> "Engine":
+        with self._guard.during(Step.MODEL, path.name):
+            return self._load_model(path, self.settings, cancel, emit)
+
+    def _open_services(self) -> Services:
+        with self._guard.during(Step.HISTORY):
+            return wiring.build_services(self._paths)
+
+    def _finish_start(self) -> None:
+        """Call the start a good one when the history is open and no model is being loaded."""
+        if self._services is not None and not self.models.state.is_loading and not self._is_started:
+            self._is_started = True
+            self._runner.start("store", lambda _cancel, _emit: self._guard.finish())
+
+    def _end_start(self, state: WindowState) -> None:
+        self._guard.finish()
+        state.save(self._paths.data)
 
     def _step_text(self, steps: int) -> None:
         self._theme.step_text(steps)
@@ -463,9 +530,14 @@ class MainWindow(QMainWindow):
     def _on_listed(self) -> None:
         """Open the last conversation, and behind that say once what was wrong with the settings' file."""
         self._open_last_chat()
-        error = self.live.take_fault()
-        if error is not None:
-            self._runner.start("store", lambda _cancel, _emit: None, on_done=lambda _done: self.chat.show_error(error))
+        for error in (self.live.take_fault(), starts_failed(self._guard.failed)):
+            if error is not None:
+                self._runner.start("store", lambda _c, _e: None, on_done=partial(self._show_late, error))
+        if self._greets:
+            self.model_part.greet(is_first=not self._state.has_been_greeted)
+
+    def _show_late(self, error: AppError, _done: object) -> None:
+        self.chat.show_error(error)
 
     def _open_last_chat(self) -> None:
         known = {chat.id for chat in self.history.chats}
@@ -495,6 +567,7 @@ class MainWindow(QMainWindow):
             is_sidebar_open=self._state.is_sidebar_open,
             chat_id=int(self.chat.chat_id or 0),
             recent_commands=self.desktop.recent,
+            has_been_greeted=self._state.has_been_greeted or self._greets,
             **self._preferences_place(),
         )
 
@@ -552,7 +625,6 @@ class MainWindow(QMainWindow):
         self.pane.composer.chips.reading_cancelled.connect(self.documents.stop_reading)
         self.pane.composer.chips.removed.connect(self.documents.remove)
         self.pane.composer.attach_requested.connect(self.on_attach_files)
-        self.pane.files_given.connect(self.documents.add)
         self.models.changed.connect(self.on_model_changed)
         self.models.installed_changed.connect(self.on_models_found)
         self.models.failed.connect(self.chat.show_error)

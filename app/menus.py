@@ -118,6 +118,13 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
         ),
     ),
     (
+        "&Model",
+        (
+            _Command("&Get the model…", "on_get_model", "Ctrl+G"),
+            _Command("&All models…", "on_models", "Ctrl+Shift+G"),
+        ),
+    ),
+    (
         "&Help",
         (
             _Command("&Commands…", "desktop.show_palette", "Ctrl+K"),

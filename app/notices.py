@@ -13,6 +13,7 @@ from app.wording import Action as Action  # users import it from here
 from app.wording import Words as _Words
 from core.errors import AppError, ErrorCode, Fact
 from core.events import StopReason
+from core.start_guard import FailedStarts, Step
 
 _MAX_FACT_CHARS = 300
 
@@ -130,6 +131,30 @@ _WORDS: Mapping[ErrorCode, _Words] = {
         Action.TRY_AGAIN,
     ),
     **DOWNLOAD_WORDS,
+    ErrorCode.STARTS_FAILED: _Words(
+        "Tern has started in safe mode",
+        "The last {n} starts ended before the window was ready.",
+        _CHATS_SAFE,
+        "No model was loaded this time. Load it now, or choose another one above.",
+        "Load the model",
+        Action.TRY_AGAIN,
+    ),
+    ErrorCode.STARTS_FAILED_MODEL: _Words(
+        "Tern has started in safe mode",
+        "The last {n} starts ended while the model {name} was being loaded, probably for want of memory.",
+        _CHATS_SAFE,
+        "It was not loaded this time. Close other programs and load it, or choose another model above.",
+        "Load the model",
+        Action.TRY_AGAIN,
+    ),
+    ErrorCode.STARTS_FAILED_HISTORY: _Words(
+        "Tern has started in safe mode",
+        "The last {n} starts ended while the history of your conversations was being opened.",
+        "Your conversations were opened this time.",
+        "No model was loaded. Load it now; if it happens again, make a copy of the data folder.",
+        "Load the model",
+        Action.TRY_AGAIN,
+    ),
     ErrorCode.CPU_UNSUPPORTED: _Words(
         "This processor is too old",
         "Tern cannot run a model on this processor: {reason}.",
@@ -380,6 +405,19 @@ def trimmed(turns_dropped: int) -> str:
     if turns_dropped == 1:
         return "The oldest message no longer fits: the model did not read it for this answer."
     return f"The oldest {turns_dropped} messages no longer fit: the model did not read them for this answer."
+
+
+def starts_failed(failed: FailedStarts) -> AppError | None:
+    """Return what is to be said where Tern starts in safe mode; None where it does not."""
+    if not failed.calls_for_safe_mode:
+        return None
+    match failed.step:
+        case Step.MODEL:
+            return AppError(ErrorCode.STARTS_FAILED_MODEL, n=failed.n, name=failed.name)
+        case Step.HISTORY:
+            return AppError(ErrorCode.STARTS_FAILED_HISTORY, n=failed.n)
+        case Step.WINDOW:
+            return AppError(ErrorCode.STARTS_FAILED, n=failed.n)
 
 
 def bytes_in_words(n_bytes: int) -> str:

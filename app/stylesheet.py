@@ -42,9 +42,10 @@ QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
 #codeBlock QPlainTextEdit {{ background: transparent; border: none; color: {t.ink}; }}
 #errorCard {{ background: {t.surface}; border: 1px solid {t.line}; border-left: 3px solid {t.coral};
   border-radius: {s.radius}px; }}
-#starterLabel {{ background: {t.surface}; color: {t.amber}; border: 1px solid {t.line};
-  border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; }}
+#starterLine {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius_control}px; }}
 #passagesCard {{ background: transparent; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
+#card {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
+#column, #columnBody {{ background: {t.paper}; border: none; }}
 #chip {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius_control}px; }}
 #messageText {{ background: transparent; border: none; color: {t.ink}; }}
 #caret {{ background: {t.sea}; }}
@@ -61,7 +62,7 @@ QLabel {{ background: transparent; color: {t.ink}; }}
 QLabel[kind="secondary"] {{ color: {t.ink_2}; }}
 QLabel[kind="small"] {{ color: {t.ink_2}; font-size: {px(s.small)}px; }}
 QLabel[kind="warning"] {{ color: {t.amber}; font-size: {px(s.small)}px; }}
-QLabel[kind="offline"] {{ color: {t.leaf}; font-size: {px(s.small)}px; }}
+QLabel[kind="starter"] {{ color: {t.amber}; }}
 QLabel[kind="verified"] {{ color: {t.leaf}; font-size: {px(s.small)}px; }}
 QLabel[kind="passage"] {{ color: {t.ink}; font-size: {px(s.small)}px; }}
 QLabel[kind="title"] {{ font-size: {px(s.title)}px; font-weight: 600; }}
@@ -100,6 +101,9 @@ QToolButton[quiet="true"] {{ color: transparent; }}
 #toEnd {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.space_4}px; padding: 0px; }}
 QToolButton[kind="action"] {{ font-size: {px(s.small)}px; padding: 2px {s.space_1 + 2}px; }}
 QToolButton[kind="action"]:focus {{ padding: 1px {s.space_1 + 1}px; }}
+QToolButton[kind="offline"] {{ color: {t.leaf}; font-size: {px(s.small)}px; padding: 1px {s.space_1}px; }}
+QToolButton[kind="offline"]:hover {{ color: {t.leaf}; }}
+QToolButton[kind="offline"]:focus {{ padding: 0px {s.space_1 - 1}px; }}
 QToolButton[kind="model"] {{ color: {t.ink}; font-weight: 600; padding: {s.space_1 + 2}px {s.space_2}px; }}
 QToolButton[kind="model"]:disabled {{ color: {t.ink_2}; }}
 QToolButton::menu-indicator {{ image: none; width: 0px; }}

@@ -22,6 +22,7 @@ from core.errors import AppError, ErrorCode
 from core.instance import InstanceLock, leave_raise_request
 from core.paths import AppPaths
 from core.settings import Settings
+from core.start_guard import StartGuard
 
 END_WITHIN_S = 2.5
 RAISE_POLL_MS = 10_000  # only where the system does not tell of new files, as on some network disks
@@ -30,7 +31,15 @@ RAISE_POLL_MS = 10_000  # only where the system does not tell of new files, as o
 class Session:
     """One window on one data directory, with everything that it needs and that must end with it."""
 
-    def __init__(self, paths: AppPaths, *, model: Path | None = None, load_model: LoadModel | None = None) -> None:
+    def __init__(
+        self,
+        paths: AppPaths,
+        *,
+        model: Path | None = None,
+        load_model: LoadModel | None = None,
+        guard: StartGuard | None = None,
+        greets: bool = False,
+    ) -> None:
         settings = Settings.load(paths.settings)
         if model is not None:
             settings = settings.with_value("model_path", str(model))
@@ -40,13 +49,14 @@ class Session:
         )
         self.theme.apply()
         state = WindowState.load(paths.data)
-        self.window = MainWindow(paths, settings, state, self.runner, self.theme, load_model)
+        self.window = MainWindow(paths, settings, state, self.runner, self.theme, load_model, guard)
+        self._greets = greets
         self.theme.dress(self.window)
 
     def start(self) -> None:
         """Show the window, then begin the slow things."""
         self.window.show()
-        self.window.start()
+        self.window.start(greets=self._greets)
 
     def end(self, within_s: float = END_WITHIN_S) -> bool:
         """Stop and save everything; True when all threads ended in time. Call it once, with the window closed."""
@@ -96,7 +106,9 @@ def run_window(
             return 0
         return _show_failure(application, error)
     try:
-        session = Session(paths, model=model)
+        guard = StartGuard(paths.data)
+        guard.begin()
+        session = Session(paths, model=model, guard=guard, greets=True)
         handed = HandedFiles(session.window)
         handed.take(files)
         application.installEventFilter(FileOpenFilter(handed.take, session.window))

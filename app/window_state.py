@@ -28,6 +28,7 @@ class WindowState:
     is_sidebar_open: bool = True
     chat_id: int = 0
     recent_commands: str = ""  # ids, the last used first, with commas between them
+    has_been_greeted: bool = False
     preferences_x: int = -1
     preferences_y: int = -1
     preferences_width: int = -1
@@ -60,6 +61,6 @@ class WindowState:
 
 
 def _with(state: WindowState, key: str, value: int) -> WindowState:
-    if key in ("is_maximized", "is_sidebar_open"):
+    if key in ("is_maximized", "is_sidebar_open", "has_been_greeted"):
         return replace(state, **{key: bool(value)})  # type: ignore[arg-type]
     return replace(state, **{key: value})  # type: ignore[arg-type]

@@ -12,6 +12,8 @@ class Action(StrEnum):
     EDIT_MESSAGE = "edit_message"
     NEW_CHAT = "new_chat"
     OPEN_DATA_FOLDER = "open_data_folder"
+    CHOOSE_FOLDER = "choose_folder"  # where a model is kept
+    NETWORK_SETTINGS = "network_settings"
     RESTORE_BACKUP = "restore_backup"
     DISMISS = "dismiss"
 

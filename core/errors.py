@@ -42,6 +42,9 @@ class ErrorCode(StrEnum):
     CA_UNREADABLE = "ca_unreadable"  # facts: path, reason
     ADDRESS_INVALID = "address_invalid"  # facts: address
     # this computer
+    STARTS_FAILED = "starts_failed"  # facts: n
+    STARTS_FAILED_MODEL = "starts_failed_model"  # facts: n, name
+    STARTS_FAILED_HISTORY = "starts_failed_history"  # facts: n
     CPU_UNSUPPORTED = "cpu_unsupported"  # facts: reason
     KERNELS_UNKNOWN = "kernels_unknown"  # facts: name, known
     # a request

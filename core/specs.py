@@ -64,6 +64,7 @@ class Page(StrEnum):
     ANSWERS = "Answers"
     DOCUMENTS = "Documents"
     PERFORMANCE = "Performance"
+    NETWORK = "Network"
     PRIVACY = "Privacy"
     SHORTCUTS = "Shortcuts"
 
@@ -93,6 +94,7 @@ class Spec:
     empty: str = ""
     step: float = 1
     unit: str = ""
+    is_file: bool = False  # of PATH: a file, not a folder
 
     @property
     def allowed(self) -> str:
@@ -233,6 +235,16 @@ SPECS: Final[tuple[Spec, ...]] = (
          "How many tokens of the conversation the model sees. More needs more memory. Empty: what the model allows.",
          Page.PERFORMANCE, minimum=128, maximum=131072, is_optional=True, needs_reload=True, step=256,
          empty="what the model allows", unit=" tokens"),
+    Spec("hub_address", Kind.TEXT, "", "Download from",
+         "The https address of a mirror of the Hugging Face hub. Empty: huggingface.co, or what HF_ENDPOINT names. "
+         "Tern goes online for downloads that you start, and for nothing else.",
+         Page.NETWORK, maximum=400),
+    Spec("proxy", Kind.TEXT, "", "Proxy",
+         "Such as http://proxy.example:3128, with user name and password where it wants them. Empty: the system's. "
+         "The word none: no proxy.", Page.NETWORK, maximum=400),
+    Spec("ca_file", Kind.PATH, None, "Certificate file",
+         "A PEM file to trust beside the system's certificates, for networks that look into connections.",
+         Page.NETWORK, maximum=4096, is_optional=True, empty="none", is_file=True),
 )  # fmt: skip
 _SPEC_OF: Final[Mapping[str, Spec]] = MappingProxyType({spec.key: spec for spec in SPECS})
 

@@ -3,9 +3,11 @@
 Knows where they stand; must not know what they say.
 """
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app.chat.composer import Composer, local_files
 from app.chat.empty import EmptyState
@@ -23,6 +25,7 @@ class ChatPane(QWidget):
     """One conversation and what belongs to it; files may be dropped anywhere on it."""
 
     files_given = Signal(list)  # paths
+    get_requested = Signal()  # the full model
 
     def __init__(
         self,
@@ -41,9 +44,9 @@ class ChatPane(QWidget):
         self.transcript = Transcript(messages, theme, actions)
         self.empty = EmptyState()
         self.composer = Composer(theme)
-        self._starter = PlainLabel(STARTER_LABEL, wrap=True)
-        self._starter.setObjectName("starterLabel")
-        self._starter.hide()
+        self._starter = _starter_line(self.get_requested.emit)
+        self._is_starter = False
+        self._page: QWidget | None = None
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.transcript)
@@ -55,7 +58,7 @@ class ChatPane(QWidget):
         self.composer.page_requested.connect(self.transcript.scroll_by_page)
         self.composer.submitted.connect(lambda _text: self.transcript.scroll_to_end())
         messages.reset.connect(self.on_rows_changed)
-        messages.appended.connect(self.on_rows_changed)
+        messages.appended.connect(lambda *_: self.show_page(None))
         theme.changed.connect(self.on_theme_changed)
         self.on_theme_changed()
 
@@ -68,7 +71,8 @@ class ChatPane(QWidget):
         """Show the state of the model wherever it matters here."""
         self.header.show_model(state)
         self.empty.show_model(state)
-        self._starter.setVisible(bool(state.model and state.model.is_starter))
+        self._is_starter = bool(state.model and state.model.is_starter)
+        self._starter.setVisible(self._is_starter and self._page is None)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Show that files can be dropped."""
@@ -86,8 +90,19 @@ class ChatPane(QWidget):
         self.composer.on_focus_changed(self.composer.text.hasFocus())
         self.files_given.emit(local_files(event.mimeData()))
 
+    def show_page(self, page: QWidget | None) -> None:
+        """Show `page` in the place of the conversation until a message is sent; None shows the conversation."""
+        self._page = page
+        if page is not None and self._stack.indexOf(page) < 0:
+            self._stack.addWidget(page)
+        self._starter.setVisible(self._is_starter and page is None)
+        self.on_rows_changed()
+
     def on_rows_changed(self) -> None:
         """Show the transcript as soon as there is something in it."""
+        if self._page is not None:
+            self._stack.setCurrentWidget(self._page)
+            return
         self._stack.setCurrentWidget(self.transcript if self._messages.rows else self.empty)
 
     def on_theme_changed(self) -> None:
@@ -111,3 +126,18 @@ class ChatPane(QWidget):
         layout.addWidget(self.header)
         layout.addWidget(self._stack, 1)
         layout.addLayout(centre)
+
+
+def _starter_line(get: Callable[[], object]) -> QFrame:
+    line = QFrame()
+    line.setObjectName("starterLine")
+    words = PlainLabel(STARTER_LABEL, kind="starter", wrap=True)
+    words.setObjectName("starterLabel")
+    button = QPushButton("Get the model")
+    button.clicked.connect(lambda: get())
+    layout = QHBoxLayout(line)
+    layout.setContentsMargins(SIZES.space_2, SIZES.space_1, SIZES.space_1, SIZES.space_1)
+    layout.addWidget(words, 1)
+    layout.addWidget(button)
+    line.hide()
+    return line

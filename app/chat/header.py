@@ -26,6 +26,8 @@ class ChatHeader(QWidget):
     model_chosen = Signal(object)
     folder_requested = Signal()
     sidebar_toggled = Signal()
+    get_requested = Signal()
+    manager_requested = Signal()
 
     def __init__(self, theme: Theme, live: LiveSettings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -101,6 +103,8 @@ class ChatHeader(QWidget):
             action.triggered.connect(lambda _checked, chosen=model: self.model_chosen.emit(chosen))
             self._menu.addAction(action)
         self._menu.addSeparator()
+        self._menu.addAction("Get a model…", self.get_requested.emit)
+        self._menu.addAction("All models…", self.manager_requested.emit)
         self._menu.addAction("Open a model folder…", self.folder_requested.emit)
 
     def on_theme_changed(self) -> None:

@@ -40,7 +40,7 @@ class ModelState:
             return "loading" if self.progress is None else f"loading {self.progress:.0%}"
         if self.error is not None:
             return "could not be loaded"
-        return "ready" if self.is_ready else "no model"
+        return "ready" if self.is_ready else "not loaded" if self.model else "no model"
 
     @property
     def sentence(self) -> str:
@@ -51,6 +51,8 @@ class ModelState:
             return notices.notice_for(self.error).title + "."
         if self.is_ready and self.model:
             return f"{self.model.name} is ready." if not self.model.is_starter else f"{STARTER_LABEL}."
+        if self.model:
+            return f"{self.model.name} is not loaded. Choose it at the top to load it."
         return "There is no model to answer yet. Open the folder of a ternary BitNet model."
 
 
@@ -90,16 +92,37 @@ class ModelSession(QObject):
             raise AppError(ErrorCode.MODEL_NONE_CHOSEN)
         return engine
 
-    def refresh(self, chosen: str) -> None:
-        """Look for installed models, then load the one that `chosen` names (path or name), else one that answers."""
+    def refresh(self, chosen: str, *, loads: bool = True) -> None:
+        """Look for installed models, then load the one that `chosen` names (path or name), else one that answers.
+
+        Without `loads` that model is only named.
+        """
         self.state = ModelState(is_loading=True)
         self.changed.emit()
         self._runner.start(
             "load",
             lambda _cancel, _emit: tuple(self._find()),
-            on_done=lambda found: self._on_found(found, chosen),
-            on_failed=lambda _error: self._on_found((), chosen),
+            on_done=lambda found: self._on_found(found, chosen, loads=loads),
+            on_failed=lambda _error: self._on_found((), chosen, loads=loads),
         )
+
+    def look(self) -> None:
+        """Look for installed models again; the one that answers stays."""
+
+        def done(found: object) -> None:
+            if isinstance(found, tuple):
+                self.installed = found
+                self.installed_changed.emit()
+
+        self._runner.start("load", lambda _cancel, _emit: tuple(self._find()), on_done=done)
+
+    def cancel_loading(self) -> None:
+        """Stop loading; the window stays as usable as without a model."""
+        if self._loading is not None and self.state.is_loading:
+            self._loading.cancel()
+            self._loading = None
+            self.state = ModelState(self.state.model)
+            self.changed.emit()
 
     def load(self, model: InstalledModel) -> None:
         """Load `model` in place of the one that is loaded."""
@@ -134,7 +157,7 @@ class ModelSession(QObject):
         self.close()  # before the new one, so that two models never need memory together
         self._engine = self._load(directory, cancel, emit)
 
-    def _on_found(self, found: object, chosen: str) -> None:
+    def _on_found(self, found: object, chosen: str, *, loads: bool = True) -> None:
         assert isinstance(found, tuple)
         self.installed = found
         self.installed_changed.emit()
@@ -144,10 +167,10 @@ class ModelSession(QObject):
             self.installed = (*found, named)
             self.installed_changed.emit()
         model = named or next((model for model in found if not model.is_embedding), None)
-        if model is not None:
+        if model is not None and loads:
             self.load(model)
         else:
-            self.state = ModelState()
+            self.state = ModelState(model)
             self.changed.emit()
 
     def _on_event(self, model: InstalledModel, event: object) -> None:
@@ -157,14 +180,14 @@ class ModelSession(QObject):
             self.changed.emit()
 
     def _on_loaded(self, model: InstalledModel) -> None:
-        if self.state.model != model or self._engine is None:
+        if self.state.model != model or not self.state.is_loading or self._engine is None:
             return  # it was stopped: another one was chosen meanwhile, or the window closes
         self._loading = None
         self.state = ModelState(model, is_ready=True)
         self.changed.emit()
 
     def _on_failed(self, model: InstalledModel, error: BaseException) -> None:
-        if self.state.model != model:
+        if self.state.model != model or not self.state.is_loading:
             return
         self._loading = None
         self.state = ModelState(model, error=error)

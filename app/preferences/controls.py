@@ -23,13 +23,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.file_dialogs import choose_folder
+from app.file_dialogs import choose_file, choose_folder
 from app.plain_text import ElidedLabel
 from app.theme import SIZES, Theme
 from core.errors import AppError
 from core.specs import Kind, SettingValue, Spec
 
 _INT_MAX = 2**31 - 1  # of a QSpinBox
+_LINE_CHARS = 400  # a text of more has several lines
 _SLIDER_STEPS = 200  # a range of more has no slider
 _TICK = ((0.24, 0.52), (0.44, 0.72), (0.78, 0.3))  # shares of the box
 
@@ -366,14 +367,35 @@ def unescaped(line: str) -> str:
     return made + rest
 
 
+class LineControl(Control):
+    """One short text on one line."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._edit = QLineEdit()
+        self._edit.setMaxLength(int(spec.maximum or _INT_MAX))
+        self._edit.setAccessibleName(spec.label)
+        self._edit.setAccessibleDescription(spec.help)
+        self._edit.textChanged.connect(lambda text: self.tell(text.strip()))
+        self.field = self._edit
+        self.line.addWidget(self._edit)
+
+    def show_value(self, value: SettingValue) -> None:
+        """Show a value, unless the field holds it already."""
+        if self._edit.text().strip() != value:
+            self._edit.blockSignals(True)
+            self._edit.setText(str(value or ""))
+            self._edit.blockSignals(False)
+
+
 class PathControl(Control):
-    """A folder; it is chosen, not typed."""
+    """A folder or a file; it is chosen, not typed."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._label = ElidedLabel(kind="secondary")
         button = QPushButton("Choose…")
-        button.setAccessibleName(f"{spec.label}: choose a folder")
+        button.setAccessibleName(f"{spec.label}: choose a {'file' if spec.is_file else 'folder'}")
         button.setAccessibleDescription(spec.help)
         button.clicked.connect(self.on_choose)
         self.field = button
@@ -385,8 +407,9 @@ class PathControl(Control):
         self._label.set_full_text(str(value) if value else self.spec.empty[:1].upper() + self.spec.empty[1:])
 
     def on_choose(self) -> None:
-        """Let the person point at a folder."""
-        choose_folder(self.window(), self.spec.label, lambda path: self.tell(str(path)))
+        """Let the person point at it."""
+        choose = choose_file if self.spec.is_file else choose_folder
+        choose(self.window(), self.spec.label, lambda path: self.tell(str(path)))
 
 
 class NameControl(Control):
@@ -414,6 +437,8 @@ def make_control(spec: Spec, theme: Theme) -> Control:
             return NumberControl(spec, theme)
         case Kind.INTEGER:
             return DigitsControl(spec) if (spec.maximum or 0) > _INT_MAX else NumberControl(spec, theme)
+        case Kind.TEXT if (spec.maximum or 0) <= _LINE_CHARS:
+            return LineControl(spec)
         case Kind.TEXT | Kind.LINES:
             return TextControl(spec, theme)
         case Kind.PATH:

@@ -60,12 +60,14 @@ class PreferencesPresenter(QObject):
         models.changed.connect(self.on_model_changed)
         live.changed.connect(self.on_settings_changed)
 
-    def open(self, box: QRect, page: Page = Page.GENERAL) -> PreferencesWindow:
-        """Show the window; `box` is where it was last, an empty one where it never was."""
+    def open(self, box: QRect, page: Page | None = None) -> PreferencesWindow:
+        """Show the window at `page`, or where it was; an empty `box` where it had no place before."""
         if self.window is None:
             self.window = self._make()
             if not box.isEmpty():
                 self.window.setGeometry(box)
+            self.window.show_page(page or Page.GENERAL)
+        elif page is not None:
             self.window.show_page(page)
         self.window.show_in_front()
         return self.window
@@ -138,10 +140,10 @@ class PreferencesPresenter(QObject):
     def _make(self) -> PreferencesWindow:
         self._memory, self._data = MemoryFacts(), DataFacts(self._theme)
         parts: list[tuple[Page, Facts]] = [
+            *[(page, make()) for page, make in self.extra_parts],
             (Page.PERFORMANCE, self._memory),
             (Page.PRIVACY, self._data),
             (Page.SHORTCUTS, ShortcutFacts(self.shortcuts())),
-            *[(page, make()) for page, make in self.extra_parts],
         ]
         window = PreferencesWindow(self._theme, self._live, parts)
         window.shown.connect(self.refresh)

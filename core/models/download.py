@@ -10,14 +10,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from core.child import child_command, child_environ
 from core.errors import AppError, ErrorCode
-from core.events import CancelToken, Connected, Emit, Interrupted
+from core.events import CancelToken, Connected, DownloadProgress, DownloadState, Emit, Interrupted
 from core.models.catalogue import CatalogueModel, ModelKind
-from core.models.connections import append_connection
+from core.models.connections import Transferred, append_connection, append_transfer
 from core.models.download_messages import (
     MAX_LINE_BYTES,
     PUBLIC_ENDPOINT,
@@ -180,14 +181,17 @@ class Download:
             raise AppError(ErrorCode.MODEL_NAME_TAKEN, name=self.model.name)
         self._is_discarded = False
         self._running = cancel
+        received = _Received(emit)
         try:
             with self._disk_errors():
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fetched = self._fetch(request, cancel, emit)
+            fetched = self._fetch(request, cancel, received.on_event)
             with self._disk_errors():
                 return self._put_in_place(fetched, target)
         finally:
             self._running = None
+            if self._connections is not None and received.n_bytes:
+                append_transfer(self._connections, Transferred(datetime.now(UTC), self.model.name, received.n_bytes))
             if self._is_discarded:
                 self._delete()
 
@@ -256,6 +260,22 @@ class Download:
             raise disk_error(error.__cause__, self._models, 0, 0) from error
         except OSError as exc:
             raise disk_error(exc, self._models, 0, 0) from exc
+
+
+class _Received:
+    """Counts what a run receives, and passes its events on."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.n_bytes = 0
+        self._emit = emit
+        self._done_bytes: int | None = None
+
+    def on_event(self, event: object) -> None:
+        if isinstance(event, DownloadProgress):
+            before, self._done_bytes = self._done_bytes, event.done_bytes
+            if before is not None and event.state in (DownloadState.RECEIVING, DownloadState.FINISHING):
+                self.n_bytes += max(0, event.done_bytes - before)
+        self._emit(event)
 
 
 @contextlib.contextmanager

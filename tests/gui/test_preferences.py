@@ -327,7 +327,7 @@ def test_everything_can_be_exported(qtbot, open_window, make_engine, tmp_path) -
     window = open_preferences(qtbot, session)
     window.show_page(Page.PRIVACY)
     session.window.preferences.export_to(tmp_path / "all.zip")
-    data = window.view(Page.PRIVACY).parts[0]
+    data = window.view(Page.PRIVACY).parts[-1]
     qtbot.waitUntil(lambda: "Exported 1 conversation" in data._note.text())
     assert zipfile.is_zipfile(tmp_path / "all.zip")
     assert data._sizes[next(iter(data._sizes))].text() != "…"
@@ -338,7 +338,7 @@ def test_deleting_everything_needs_the_words_and_begins_anew(qtbot, open_window,
     send(qtbot, session, "Forget me")
     session.window.live.set("top_k", 3)
     window = open_preferences(qtbot, session)
-    data = window.view(Page.PRIVACY).parts[0]
+    data = window.view(Page.PRIVACY).parts[-1]
     assert not data._erase.isEnabled()
     data._typed.setText("delete")
     assert not data._erase.isEnabled()

@@ -1,0 +1,1 @@
+"""Getting models, keeping them and removing them in the window; what was ever connected to."""
