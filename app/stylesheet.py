@@ -33,6 +33,8 @@ def _surfaces(t: Tokens, s: Sizes) -> str:
     return f"""
 QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
 #transcript, #transcript > QWidget, #chatPane, #emptyState {{ background: {t.paper}; border: none; }}
+#transcript {{ border: 2px solid {t.paper}; }}
+#transcript:focus {{ border: 2px solid {t.sea}; }}
 #sidebar {{ background: {t.rail}; border: none; }}
 #undoBar {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
 #chatHeader {{ background: {t.paper}; border: none; border-bottom: 1px solid {t.line}; }}
@@ -48,6 +50,7 @@ QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
 #column, #columnBody {{ background: {t.paper}; border: none; }}
 #chip {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius_control}px; }}
 #messageText {{ background: transparent; border: none; color: {t.ink}; }}
+#messageText:focus, #codeBlock QPlainTextEdit:focus {{ background: {t.hover}; }}
 #caret {{ background: {t.sea}; }}
 #hairline {{ background: {t.line}; border: none; max-height: 1px; min-height: 1px; }}
 QSplitter::handle {{ background: {t.line}; }}
@@ -124,7 +127,9 @@ QLineEdit:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.spac
 
 def _lists(t: Tokens, s: Sizes) -> str:
     return f"""
-#chatList {{ background: transparent; border: none; outline: none; }}
+#chatList {{ background: transparent; border: 2px solid transparent; border-radius: {s.radius_control}px;
+  outline: none; }}
+#chatList:focus {{ border: 2px solid {t.sea}; }}
 #pickList {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; padding: {s.space_1}px;
   outline: none; }}
 #pickList::item {{ padding: {s.space_1}px {s.space_2}px; border-radius: {s.radius_control}px; color: {t.ink}; }}

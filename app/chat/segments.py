@@ -43,6 +43,7 @@ class SafeBrowser(QTextBrowser):
         super().__init__(parent)
         self.theme = theme
         self.setObjectName("messageText")
+        self.setAccessibleName("Text of the message")
         self.setOpenLinks(False)
         self.setUndoRedoEnabled(False)
         self.setFrameShape(QFrame.Shape.NoFrame)

@@ -80,7 +80,7 @@ class FakeEngine:
 
     def outlook(self) -> Outlook:
         ids = tuple(self.tokenizer.encode_text("The tide"))
-        return make_outlook(self.tokenizer, ids, np.linspace(0, 4, 300, dtype=np.float32))
+        return make_outlook(self.tokenizer, ids, np.linspace(0, 4, self.tokenizer.vocab_size, dtype=np.float32))
 
     def set_threads(self, n_threads: int | None) -> None:
         self.n_threads = n_threads
