@@ -90,6 +90,6 @@ def without_accents(word: str) -> str:
     """Return `word` without marks over Latin, Greek and Cyrillic letters and without anything that is no letter."""
     if word.isascii():
         return word
-    if word < "\u0530":
+    if word < "\u0400":  # Latin and Greek; in Cyrillic a mark makes another letter
         word = "".join(char for char in unicodedata.normalize("NFKD", word) if not unicodedata.combining(char))
     return _NOT_INDEXED.sub("", word)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 THRESHOLD: Final = 0.5
-_BIAS: Final = -6.0
-_COVERAGE: Final = 9.0
+BIAS: Final = -5.2
+COVERAGE: Final = 9.0
 _COSINE: Final = 6.0
 _COSINE_MIDDLE: Final = 0.45
 
@@ -32,7 +32,7 @@ def likelihood(hits: Sequence[Scored]) -> float:
     if not hits:
         return 0.0
     best = hits[:3]
-    value = _BIAS + _COVERAGE * max(hit.coverage for hit in best)
+    value = BIAS + COVERAGE * max(hit.coverage for hit in best)
     cosines = [hit.cosine for hit in best if hit.cosine is not None]
     if cosines:
         value += _COSINE * (max(cosines) - _COSINE_MIDDLE)

@@ -128,9 +128,9 @@ def detect(text: str, among: Collection[str] = ()) -> str:
     n_words = sum(counts.values())
     if n_words == 0:
         return NONE
-    scores = {name: sum(counts[word] for word in words) for name, words in STOP_WORDS.items()}
-    scores = {name: count for name, count in scores.items() if name in among} or scores
-    best = max(scores, key=lambda name: scores[name])
+    names = [name for name in among if name in STOP_WORDS] or list(STOP_WORDS)
+    scores = {name: sum(counts[word] for word in STOP_WORDS[name]) for name in names}
+    best = max(scores, key=lambda name: scores[name])  # the first of `among` where two are even
     if scores[best] >= _MIN_SHARE * n_words and scores[best] > 0:
         return best
     return next((name for letters, name in _SCRIPTS if 2 * len(letters.findall(sample)) > len(sample) // 2), NONE)

@@ -35,10 +35,10 @@ def search_words(question: str, before: Sequence[str] = (), *, languages: Collec
 
     before: the words that the question before was searched with. Where this one is short or points back ("and when does
     it end?"), those that it does not hold itself are added at the end.
-    languages: those of the documents, which settle in doubt what the question is written in.
+    languages: those of the documents, the commonest first; they settle in doubt what the question is written in.
     """
     all_words = [word for word, _, _ in words_in(question)]
-    language = detect(question, languages)
+    language = detect(question, languages) or next(iter(languages), "")
     said = [word for word in all_words if not _is_common(word, language)] or all_words
     chosen = list(dict.fromkeys(said))[:MAX_WORDS]
     if not before or not refers_back(question):
@@ -63,7 +63,4 @@ def refers_back(question: str) -> bool:
 
 
 def _is_common(word: str, language: str) -> bool:
-    plain = word.casefold()
-    if language:
-        return plain in STOP_WORDS.get(language, frozenset())
-    return plain in STOP_WORDS["english"]
+    return word.casefold() in STOP_WORDS.get(language or "english", frozenset())

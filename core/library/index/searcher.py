@@ -6,7 +6,7 @@ but letters and digits in quotes.
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -27,9 +27,15 @@ _MOST_HOLDING: Final = 10_000  # chunks that the words of one search may be look
 _MIN_PREFIX: Final = 3
 _MAX_COMPLETIONS: Final = 64
 _LANGUAGES: Final = 6
+# What a word that no document has says against an answer: an ordinary one may be said in another way, a name or a
+# number may not.
+_UNSEEN: Final = 0.25
+_UNSEEN_NAME: Final = 1.5
 _FUSION_K: Final = 60  # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (2009)
 _CONTEXT_WEIGHT: Final = 0.35  # of words in the headings above a chunk
-_DOCUMENT_WEIGHT: Final = 0.1  # of the other chunks of the same document
+_DOCUMENT_WEIGHT: Final = 0.8  # of how well the document as a whole fits
+_LOOKED_THROUGH: Final = 200  # chunks that documents are gathered from
+_DOCUMENTS: Final = 15  # that are weighed as a whole
 _MEAN_CHUNK_WORDS: Final = 110.0
 _LINE_FORMATS: Final = frozenset({Format.CODE, Format.CSV, Format.SPREADSHEET, Format.ODS})
 
@@ -99,6 +105,7 @@ class Searcher:
         self._version: int | None = None
         self._languages: tuple[str, ...] = ()
         self._n_chunks = 0
+        self._mean_chunks = 0.0
         self._holding: dict[str, int] = {}  # of the words that were asked for, until the index changes
         self._lock = threading.Lock()
 
@@ -139,12 +146,12 @@ class Searcher:
             else:
                 words = tuple(dict.fromkeys(word for word, _, _ in words_in(asked)))
             weights = self._weights(connection, words, as_typed=as_typed)
-            by_words = self._by_words(connection, weights, collections)
+            by_words, fits = self._by_words(connection, weights, collections)
             by_meaning = [] if vector is None else self._vectors.nearest(connection, vector, 4 * _POOL)
             if cancel.is_cancelled:
                 raise Interrupted
             cosines = dict(by_meaning)
-            ranked = self._ranked(connection, by_words, cosines, weights, collections)
+            ranked = self._ranked(connection, by_words, fits, cosines, weights, collections)
             hits = self._hits(connection, ranked, weights, cosines, collections, limit)
         return Found(hits, words, gate.likelihood(hits))
 
@@ -157,7 +164,9 @@ class Searcher:
     def _refresh(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
-            self._n_chunks = connection.execute("SELECT coalesce(sum(n_chunks), 0) FROM texts").fetchone()[0]
+            self._n_chunks, self._mean_chunks = connection.execute(
+                "SELECT coalesce(sum(n_chunks), 0), coalesce(avg(n_chunks), 0) FROM texts"
+            ).fetchone()
             self._languages = languages_in(connection)[:_LANGUAGES]
             self._holding = {}
             self._version = version
@@ -176,10 +185,16 @@ class Searcher:
                 forms |= dict.fromkeys(self._completions(connection, folded(word)))
             # Where a word is stemmed in several ways the ways that no document has are left out.
             found = [(form, n) for form in forms if (n := self._n_holding(connection, form))]
-            weights[word] = [(form, idf(n, self._n_chunks)) for form, n in found] or [
-                (form, idf(0, self._n_chunks)) for form in forms
-            ]
+            weights[word] = [(form, idf(n, self._n_chunks)) for form, n in found]
+            if not found:
+                said = idf(0, self._n_chunks) * (_UNSEEN_NAME if self._is_name(word) else _UNSEEN)
+                weights[word] = [(form, said) for form in forms]
         return weights
+
+    def _is_name(self, word: str) -> bool:
+        """Tell whether a word names one thing: a number, or a capital letter where not every noun has one."""
+        has_capital = word[0].isupper() and self._languages[:1] != ("german",)
+        return has_capital or any(char.isdigit() for char in word)
 
     def _idf(self, connection: sqlite3.Connection, form: str) -> float:
         return idf(self._n_holding(connection, form), self._n_chunks)
@@ -206,34 +221,51 @@ class Searcher:
 
     def _by_words(
         self, connection: sqlite3.Connection, weights: Weights, collections: Sequence[CollectionId] | None
-    ) -> list[int]:
-        """Return the chunks that FTS5 ranks highest for the rarest words."""
+    ) -> tuple[list[int], dict[TextId, float]]:
+        """Return the chunks that FTS5 ranks highest for the rarest words, and how well their documents fit."""
         forms = sorted({form for each in weights.values() for form in each}, key=lambda form: -form[1])
-        chosen: list[str] = []
+        chosen: dict[str, float] = {}
         n_looked_up = 0
-        for form, _ in forms:
+        for form, weight in forms:
             n_holding = self._n_holding(connection, form)
             if not n_holding or (chosen and n_looked_up + n_holding > _MOST_HOLDING):
                 continue
-            chosen.append(form)
+            chosen[form] = weight
             n_looked_up += n_holding
         if not chosen:
-            return []
-        match = " OR ".join('"' + form.replace('"', "") + '"' for form in chosen)
+            return [], {}
         where, values = _in_collections("c.text_id", collections)
-        return [
-            row[0]
-            for row in connection.execute(
-                f"""SELECT w.rowid FROM words AS w JOIN chunks AS c ON c.id = w.rowid
-                    WHERE w.words MATCH ? AND {where} ORDER BY w.rank LIMIT ?""",
-                (match, *values, _POOL),
-            )
-        ]
+        rows = connection.execute(
+            f"""SELECT w.rowid, c.text_id FROM words AS w JOIN chunks AS c ON c.id = w.rowid
+                WHERE w.words MATCH ? AND {where} ORDER BY w.rank LIMIT ?""",
+            (" OR ".join(f'"{form}"' for form in chosen), *values, _LOOKED_THROUGH),
+        ).fetchall()
+        best = {TextId(row[1]): row[0] for row in reversed(rows)}  # of each document the best chunk
+        texts = list(dict.fromkeys(TextId(row[1]) for row in rows))[:_DOCUMENTS]
+        fits = {text_id: self._fit(connection, text_id, chosen) for text_id in texts}
+        by_fit = sorted(fits, key=lambda text_id: -fits[text_id])[: _POOL // 2]
+        chunks = dict.fromkeys([*(row[0] for row in rows[: _POOL // 2]), *(best[text_id] for text_id in by_fit)])
+        return list(chunks), fits
+
+    def _fit(self, connection: sqlite3.Connection, text_id: TextId, forms: Mapping[str, float]) -> float:
+        """Return BM25 of a document, counting for each word the chunks that hold it."""
+        first, last, n_chunks = connection.execute(
+            "SELECT min(id), max(id), count(*) FROM chunks WHERE text_id = ?", (text_id,)
+        ).fetchone()
+        norm = 1.2 * (0.25 + 0.75 * n_chunks / max(self._mean_chunks, 1.0))
+        total = 0.0
+        for form, weight in forms.items():
+            count = connection.execute(
+                "SELECT count(*) FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?", (f'"{form}"', first, last)
+            ).fetchone()[0]
+            total += weight * count * 2.2 / (count + norm)
+        return total
 
     def _ranked(
         self,
         connection: sqlite3.Connection,
         by_words: Sequence[int],
+        fits: Mapping[TextId, float],
         cosines: dict[int, float],
         weights: Weights,
         collections: Sequence[CollectionId] | None,
@@ -247,12 +279,8 @@ class Searcher:
             if context:
                 heading = self._analysers.of(each.language).words(context)
                 scores[each.chunk_id] += _CONTEXT_WEIGHT * score(heading, weights, 10.0).score
-        together: dict[TextId, float] = {}
         for each in candidates:
-            together[each.text_id] = together.get(each.text_id, 0.0) + scores[each.chunk_id]
-        for each in candidates:
-            others = together[each.text_id] - scores[each.chunk_id]
-            scores[each.chunk_id] += _DOCUMENT_WEIGHT * min(others, 3 * scores[each.chunk_id])
+            scores[each.chunk_id] += _DOCUMENT_WEIGHT * fits.get(each.text_id, 0.0)
         if cosines:
             scores = _fused(scores, cosines)
         ranked = [(each, scores[each.chunk_id]) for each in candidates]
