@@ -14,11 +14,13 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCloseEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from app import wiring
+from app.chat.branches import BranchesPresenter
 from app.chat.chat_pane import ChatPane
 from app.chat.chat_style import ChatPromptDialog
 from app.chat.documents import DocumentsPresenter
 from app.chat.links import confirm_link
-from app.chat.message_model import MessageModel
+from app.chat.message_bar import MessageAction
+from app.chat.message_model import MessageModel, Row
 from app.chat.model_session import ModelSession
 from app.chat.overrides import OverridesPresenter
 from app.chat.presenter import ChatPresenter
@@ -99,11 +101,15 @@ class MainWindow(QMainWindow):
         self.preferences.shortcuts = shortcuts
         self.sidebar = Sidebar(theme)
         self.history = HistoryPresenter(runner, self.sidebar, self)
-        actions = RowActions(lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized)
+        actions = RowActions(
+            lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized, self.on_message_action
+        )
         self.pane = ChatPane(self.messages, theme, self.live, actions)
         self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
         self.exchange = ExchangePresenter(runner, self.history, self.sidebar, lambda: self.chat.chat_id)
         self.care = CarePresenter(runner, self.history, self.sidebar)
+        # Before the places: what was typed before an edit is what is kept of a conversation that is left.
+        self.branches = BranchesPresenter(runner, theme, self.chat, self.messages, self.pane, lambda: self._services)
         self.places = PlacesPresenter(runner, self.chat, self.messages, self.pane, self)
         self.status = StatusLine(theme)
         self._arrange()
@@ -273,16 +279,26 @@ class MainWindow(QMainWindow):
             case Action.DISMISS:
                 self.chat.dismiss_errors()
 
+    def on_message_action(self, action: MessageAction, row: Row) -> None:
+        """Do what a word under a message says."""
+        self.branches.on_action(action, row)
+
+    def on_message_command(self, name: str) -> None:
+        """Do what a menu says with the message that has the focus, else with the last one."""
+        self.branches.act_on_current(MessageAction[name])
+
     def on_row_resized(self) -> None:
         """Measure the transcript again."""
         self.pane.transcript.on_row_resized()
 
     def on_stop(self) -> None:
-        """Stop the answer; without one, the reading of documents."""
-        if self.documents.is_reading and not self.chat.is_busy:
+        """Stop the answer; without one, the reading of documents; without any, the editing of a message."""
+        if self.chat.is_busy:
+            self.chat.stop()
+        elif self.documents.is_reading:
             self.documents.stop_reading()
         else:
-            self.chat.stop()
+            self.pane.composer.end_edit()
 
     def on_focus_composer(self) -> None:
         """Let the person write."""
@@ -609,7 +625,9 @@ class MainWindow(QMainWindow):
         self.sidebar.opened.connect(self.on_chat_chosen)
         self.history.deleted.connect(self.on_chats_deleted)
         self.history.hit_chosen.connect(self.on_hit_chosen)
-        for part in (self.history, self.exchange, self.care, self.places):
+        self.chat.reloading.connect(self.pane.transcript.hold)
+        self.chat.reloaded.connect(self.pane.transcript.release)
+        for part in (self.history, self.exchange, self.care, self.places, self.branches):
             part.failed.connect(self.chat.show_error)
         self.history.listed.connect(self.on_chat_opened)
         self.chat.busy_changed.connect(self.on_busy_changed)

@@ -105,6 +105,14 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
             _Command("S&top the answer", "on_stop", "Esc", when=When.WORKING),
             _Command("&Write", "on_focus_composer", "Ctrl+L"),
             _SEPARATOR,
+            _Command("&Edit the question", "message:EDIT", "Ctrl+Shift+E", when=When.ANSWERED),
+            _Command("&Answer again", "message:AGAIN", "Ctrl+R", when=When.ANSWERED),
+            _Command("&Continue the answer", "message:CONTINUE", "Ctrl+Shift+R", when=When.ANSWERED),
+            _Command("Version &before", "message:PREVIOUS", "Alt+Left", when=When.ANSWERED),
+            _Command("Version a&fter", "message:NEXT", "Alt+Right", when=When.ANSWERED),
+            _Command("Details of the answe&r", "message:DETAILS", "Ctrl+I", when=When.ANSWERED),
+            _Command("Delete the &message", "message:DELETE", "Ctrl+Alt+Backspace", when=When.ANSWERED),
+            _SEPARATOR,
             _Command("&Rename…", "on_rename_chat", "F2", when=When.IN_CHAT),
             _Command("&Delete", "on_delete_chat", "Ctrl+Shift+Backspace"),
             _SEPARATOR,
@@ -148,6 +156,9 @@ class Commands(Protocol):
 
     def on_edit(self, command: str) -> None:
         """Carry out an editing command in the field that has the focus."""
+
+    def on_message_command(self, name: str) -> None:
+        """Do something with the message that has the focus, else with the last one."""
 
 
 def build_menus(window: QMainWindow, commands: Commands, scheme: Scheme) -> dict[str, QAction]:
@@ -223,6 +234,10 @@ def _add(menu: QMenu, window: QMainWindow, commands: Commands, entry: _Command) 
         name = entry.method.removeprefix("edit:")
         action.setText(f"{tr(entry.text)}\t{_native(entry.keys)}")
         action.triggered.connect(lambda: commands.on_edit(name))
+    elif entry.method.startswith("message:"):
+        action.setShortcut(QKeySequence(entry.keys))
+        which = entry.method.removeprefix("message:")
+        action.triggered.connect(lambda: commands.on_message_command(which))
     else:
         keys = (entry.keys, *_MORE_KEYS.get(entry.method, ()))
         action.setShortcuts([QKeySequence(each) for each in keys if each])

@@ -50,6 +50,12 @@ class AnswerBody(QWidget):
         self._open = ""
         self._write(markdown.parse(text))
 
+    def begin(self, text: str) -> None:
+        """Show a text to which more will be appended."""
+        self._drop_after((0, 0))
+        self._mark, self._open = (0, 0), text
+        self.render_open()
+
     def set_plain(self, text: str) -> None:
         """Show text letter for letter."""
         self._drop_after((0, 0))

@@ -16,6 +16,7 @@ from app.chat.message_model import MessageModel
 from app.chat.model_session import STARTER_LABEL, ModelState
 from app.chat.rows import RowActions
 from app.chat.transcript import Transcript
+from app.history.bars import NoticeBar
 from app.plain_text import PlainLabel
 from app.preferences.live import LiveSettings
 from app.theme import SIZES, Theme
@@ -50,6 +51,7 @@ class ChatPane(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.transcript)
+        self.notice = NoticeBar(theme)
         self._foot = QWidget()
         self.setAcceptDrops(True)
         self._arrange()
@@ -113,6 +115,7 @@ class ChatPane(QWidget):
         foot = QVBoxLayout(self._foot)
         foot.setContentsMargins(SIZES.space_3, 0, SIZES.space_3, SIZES.space_3)
         foot.setSpacing(SIZES.space_2)
+        foot.addWidget(self.notice)
         foot.addWidget(self._starter)
         foot.addWidget(self.composer)
         centre = QHBoxLayout()

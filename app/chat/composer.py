@@ -110,6 +110,7 @@ class Composer(QFrame):
     stop_requested = Signal()
     page_requested = Signal(float)
     attach_requested = Signal()
+    edit_ended = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -125,6 +126,14 @@ class Composer(QFrame):
         self._clip.setAccessibleName("Attach documents")
         self._clip.setToolTip("Attach documents (or drop them anywhere here)")
         self._clip.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._draft: str | None = None  # what was typed before an earlier message was edited
+        self._editing = PlainLabel("Editing an earlier message: sending begins a new branch.", kind="small")
+        self._end_edit = QPushButton("Cancel")
+        self._end_edit.setProperty("kind", "quiet")
+        self._end_edit.setAccessibleName("Cancel editing")
+        self._end_edit.clicked.connect(self.end_edit)
+        self._edit_line = QWidget()
+        self._edit_line.hide()
         self._hint = PlainLabel(kind="warning", wrap=True)
         self._hint.hide()
         self._frame = QFrame()
@@ -176,6 +185,27 @@ class Composer(QFrame):
         self.text.moveCursor(self.text.textCursor().MoveOperation.End)
         self.text.setFocus()
 
+    @property
+    def is_editing(self) -> bool:
+        """True while an earlier message is edited."""
+        return self._draft is not None
+
+    def begin_edit(self, text: str) -> None:
+        """Edit an earlier message; what is typed now comes back afterwards."""
+        if self._draft is None:
+            self._draft = self.text.toPlainText()
+        self._edit_line.show()
+        self.set_text(text)
+
+    def end_edit(self) -> None:
+        """Go back to what was typed before."""
+        if self._draft is None:
+            return
+        draft, self._draft = self._draft, None
+        self._edit_line.hide()
+        self.set_text(draft)
+        self.edit_ended.emit()
+
     def show_hint(self, text: str) -> None:
         """Say something under the field until the text changes."""
         self._hint.setText(text)
@@ -197,6 +227,7 @@ class Composer(QFrame):
             return
         self.text.clear()
         self.submitted.emit(text)
+        self.end_edit()
 
     def on_button(self) -> None:
         """Send or stop."""
@@ -253,6 +284,11 @@ class Composer(QFrame):
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.setSpacing(SIZES.space_1)
+        line = QHBoxLayout(self._edit_line)
+        line.setContentsMargins(SIZES.space_3, 0, 0, 0)
+        line.addWidget(self._editing, 1)
+        line.addWidget(self._end_edit)
+        outside.addWidget(self._edit_line)
         outside.addWidget(self.chips)
         outside.addWidget(self._frame)
         outside.addWidget(self._hint)

@@ -36,6 +36,9 @@ class Row:
     error: BaseException | None = None
     message_id: int = 0  # 0: not stored yet, or a row of Tern's own
     passages: tuple[Passage, ...] = ()  # of a PASSAGES row, and of the answer that they were read for
+    siblings: tuple[int, ...] = ()  # ids of all messages in its place, its own among them
+    message: Message | None = None  # as it is stored; None while it is being written
+    is_cut: bool = False  # the answer ended before the model was done
 
 
 class MessageModel(QObject):
@@ -45,6 +48,7 @@ class MessageModel(QObject):
     appended = Signal(int)
     changed = Signal(int)
     text_added = Signal(int, str)
+    replaced = Signal(int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -81,6 +85,23 @@ class MessageModel(QObject):
         del self._rows[index]
         self.reset.emit()
 
+    def truncate(self, index: int) -> None:
+        """Take the rows from `index` on away."""
+        del self._rows[index:]
+        self.reset.emit()
+
+    def mark_stored(self, index: int, message_id: int, siblings: Sequence[int]) -> None:
+        """Note under which id a row is stored, and what else stands in its place."""
+        row = self._rows[index]
+        row.message_id, row.siblings = message_id, tuple(siblings)
+        self.changed.emit(index)
+
+    def reopen(self, index: int) -> None:
+        """Show that an answer goes on."""
+        row = self._rows[index]
+        row.is_streaming, row.note, row.activity = True, "", ""
+        self.changed.emit(index)
+
     def add_text(self, index: int, text: str) -> None:
         """Append to an answer that streams."""
         row = self._rows[index]
@@ -96,6 +117,10 @@ class MessageModel(QObject):
             self._rows[index].activity = activity
             self.changed.emit(index)
 
+    def replace(self, index: int) -> None:
+        """Show a row whose text is another one now."""
+        self.replaced.emit(index)
+
     def finish(self, index: int, note: str) -> None:
         """Mark an answer as ended."""
         row = self._rows[index]
@@ -110,14 +135,26 @@ def rows_of(messages: Sequence[Message]) -> list[Row]:
     for message in messages:
         if message.role is MessageRole.USER:
             passages = message.context
-            rows.append(Row(RowKind.USER, message.text, message_id=message.id))
+            rows.append(_row(RowKind.USER, message))
             if passages:
                 rows.append(Row(RowKind.PASSAGES, passages=passages))
         else:
-            rows.append(
-                Row(RowKind.ANSWER, message.text, note=note_of(message), passages=passages, message_id=message.id)
-            )
+            rows.append(_row(RowKind.ANSWER, message))
+            rows[-1].passages = passages
     return rows
+
+
+def _row(kind: RowKind, message: Message) -> Row:
+    row = Row(kind, message.text)
+    bind(row, message)
+    return row
+
+
+def bind(row: Row, message: Message) -> None:
+    """Give a row what is stored of its message, beside the text."""
+    row.message, row.message_id, row.siblings = message, message.id, message.siblings
+    if row.kind is RowKind.ANSWER:
+        row.is_cut, row.note = message.is_cut, note_of(message)
 
 
 def note_of(message: Message) -> str:

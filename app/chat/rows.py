@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from math import ceil
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QEnterEvent, QFocusEvent, QFontMetricsF, QGuiApplication
+from PySide6.QtGui import QEnterEvent, QFontMetricsF
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from app.chat.answer_body import AnswerBody
 from app.chat.cards import ErrorCard
+from app.chat.message_bar import MessageBar, OnAction
 from app.chat.message_model import Row, RowKind
 from app.chat.passages import CitationNotes, PassagesCard, citation_words, passage_note
 from app.chat.segments import LinkHandler
@@ -34,10 +35,13 @@ class RowActions:
     on_link: LinkHandler
     on_notice: Callable[[Action], object]
     on_resized: Callable[[], object]
+    on_message: OnAction = lambda _action, _row: None
 
 
 class RowView(QWidget):
     """A row on screen."""
+
+    bar: MessageBar | None = None
 
     def height_for(self, width: int) -> int:
         """Place the parts at `width` and return the height."""
@@ -49,34 +53,21 @@ class RowView(QWidget):
     def append(self, text: str) -> None:
         """Add streamed characters."""
 
+    def wake(self, after: QWidget | None = None) -> None:
+        """Show what can be done with the message."""
+        if self.bar is not None:
+            self.bar.wake(after)
 
-class QuietButton(QToolButton):
-    """A button that shows itself under the pointer or with the focus, without moving anything."""
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Show the actions."""
+        self.wake()
+        super().enterEvent(event)
 
-    def __init__(self, text: str, name: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setText(text)
-        self.setAccessibleName(name)
-        self.setProperty("kind", "action")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.set_quiet(True)
-
-    def set_quiet(self, is_quiet: bool) -> None:
-        """Show or hide the words."""
-        if self.property("quiet") != is_quiet:
-            self.setProperty("quiet", is_quiet)
-            self.style().unpolish(self)
-            self.style().polish(self)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show the words."""
-        self.set_quiet(False)
-        super().focusInEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Hide the words again."""
-        self.set_quiet(True)
-        super().focusOutEvent(event)
+    def leaveEvent(self, event: QEvent) -> None:
+        """Hide the actions unless they have the focus."""
+        if self.bar is not None:
+            self.bar.set_quiet(True)
+        super().leaveEvent(event)
 
 
 class UserView(RowView):
@@ -98,6 +89,7 @@ class UserView(RowView):
         self._more.clicked.connect(self.on_show_all)
         self._more.setVisible(len(row.text) > COLLAPSED_CHARS)
         self._body.set_plain(row.text[:COLLAPSED_CHARS])
+        self.bar = MessageBar(row, theme, actions.on_message, self, at_right=True)
         metrics = QFontMetricsF(theme.font())
         lines = row.text[:COLLAPSED_CHARS].split("\n")
         self._ideal_width = 2 + ceil(max(metrics.horizontalAdvance(line[:_MAX_LINE_CHARS]) for line in lines))
@@ -118,7 +110,14 @@ class UserView(RowView):
             )
             height += self._more.height()
         self._block.setGeometry(width - text_width - 2 * pad, 0, text_width + 2 * pad, height)
-        return height
+        assert self.bar is not None
+        self.bar.setGeometry(0, height, width, self.bar.height_for())
+        return height + self.bar.height_for()
+
+    def refresh(self, _row: Row) -> None:
+        """Take over under which id it is stored."""
+        if self.bar is not None:
+            self.bar.refresh()
 
     @property
     def _has_more(self) -> bool:
@@ -152,8 +151,7 @@ class AnswerView(RowView):
         self._note = PlainLabel(kind="small", wrap=True, parent=self)
         self._notes = CitationNotes(self)
         self.citations: tuple[Citation, ...] = ()  # found when the row comes into sight, and the answer is finished
-        self._copy = QuietButton("Copy", "Copy this answer", self)
-        self._copy.clicked.connect(self.on_copy)
+        self.bar = MessageBar(row, theme, actions.on_message, self)
         self._line_height = theme.px(SIZES.body * SIZES.line_height_percent // 100)
         self._was_streaming = row.is_streaming
         if row.is_streaming:
@@ -179,14 +177,16 @@ class AnswerView(RowView):
             note_height = self._note.heightForWidth(width)
             self._note.setGeometry(0, top + SIZES.space_2, width, note_height)
             top += SIZES.space_2 + note_height
-        size = self._copy.sizeHint()
-        self._copy.setGeometry(-SIZES.space_1 - 2, top + SIZES.space_1, size.width(), size.height())
-        return top + SIZES.space_1 + size.height()
+        assert self.bar is not None
+        self.bar.setGeometry(0, top + SIZES.space_1, width, self.bar.height_for())
+        return top + SIZES.space_1 + self.bar.height_for()
 
     def refresh(self, row: Row) -> None:
         """Take over the end of the stream, the note and the activity."""
         if self._was_streaming and not row.is_streaming and row.text:
             self._body.render_open()
+        elif row.is_streaming and not self._was_streaming:  # it goes on
+            self._body.begin(row.text)
         self._was_streaming = row.is_streaming
         if row.passages and not row.is_streaming and not self.citations:
             self.citations = find_refs(row.text, row.passages)
@@ -196,29 +196,14 @@ class AnswerView(RowView):
         self._note.setText(row.note)
         self._note.setVisible(bool(row.note))
         self._caret.setVisible(row.is_streaming)
-        self._copy.setVisible(not row.is_streaming and bool(row.text))
+        if self.bar is not None:
+            self.bar.refresh()
         checked = " ".join(citation_words(each) for each in self.citations)
         self.setAccessibleName(f"Answer: {row.text[:300] or row.activity or row.note} {checked}".rstrip())
 
     def append(self, text: str) -> None:
         """Add streamed characters."""
         self._body.append(text)
-
-    def on_copy(self) -> None:
-        """Put the answer's source on the clipboard."""
-        QGuiApplication.clipboard().setText(self._row.text)
-        self._copy.setText("Copied")
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Show the actions."""
-        self._copy.set_quiet(False)
-        super().enterEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Hide the actions unless they have the focus."""
-        self._copy.set_quiet(not self._copy.hasFocus())
-        self._copy.setText("Copy")
-        super().leaveEvent(event)
 
     def _mark(self, citation: Citation) -> bool:
         """Mark a verified quote in the text; False where it cannot be, or must not."""

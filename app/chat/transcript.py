@@ -11,7 +11,8 @@ from PySide6.QtCore import QEvent, QPoint, QSize, Qt
 from PySide6.QtGui import QPaintEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolButton, QWidget
 
-from app.chat.message_model import MessageModel
+from app.chat.message_bar import MessageAction, QuietButton
+from app.chat.message_model import MessageModel, Row
 from app.chat.rows import RowActions, RowView, estimated_height, make_row, owner_row
 from app.icons import icon
 from app.theme import SIZES, Theme
@@ -41,12 +42,15 @@ class Transcript(QAbstractScrollArea):
         self._is_following = True
         self._anchor = (0, 0)  # first row in sight, pixels of it above the edge
         self._is_placing = False
+        self._held: tuple[tuple[int, int] | None, int | None] | None = None
         self._to_end = self._make_to_end_button()
         self.verticalScrollBar().valueChanged.connect(self.on_scrolled)
         model.reset.connect(self.on_reset)
         model.appended.connect(self.on_appended)
         model.changed.connect(self.on_changed)
         model.text_added.connect(self.on_text_added)
+        model.replaced.connect(self.on_replaced)
+        QApplication.instance().focusChanged.connect(self.on_focus_changed)  # type: ignore[union-attr]
         theme.changing.connect(self.on_theme_changing)
         theme.changed.connect(self.on_theme_changed)
 
@@ -86,6 +90,22 @@ class Transcript(QAbstractScrollArea):
                 return True
         return False
 
+    def row_of(self, view: RowView) -> Row | None:
+        """Return the row that a widget shows."""
+        return next((self._model.rows[i] for i, each in self._views.items() if each is view), None)
+
+    def say_copied(self, row: Row, action: MessageAction) -> None:
+        """Confirm a copy under the message."""
+        for index, view in self._views.items():
+            if self._model.rows[index] is row and view.bar is not None:
+                view.bar.say_copied(action)
+
+    def on_focus_changed(self, _before: QWidget | None, now: QWidget | None) -> None:
+        """Show what can be done with the message that the keyboard has reached."""
+        view = owner_row(now)
+        if view is not None and view in self._views.values():
+            view.wake(now if not isinstance(now, QuietButton) else None)
+
     def scroll_by_page(self, pages: float) -> None:
         """Scroll by a part of what is in sight."""
         bar = self.verticalScrollBar()
@@ -113,6 +133,35 @@ class Transcript(QAbstractScrollArea):
         if index in self._views:
             self._views[index].append(text)
         self._remeasure(index)
+
+    def on_replaced(self, index: int) -> None:
+        """Make a row anew."""
+        if index in self._views:
+            view = self._views.pop(index)
+            view.hide()
+            view.deleteLater()
+        self._remeasure(index)
+
+    def hold(self, message_id: int | None) -> None:
+        """Stay in place over the next change of all rows, with a message in sight where one is named."""
+        self._held = (None if self._is_following else self._anchor, message_id)
+
+    def release(self) -> None:
+        """Take the place up again."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        anchor, message_id = held
+        if anchor is not None:
+            self.set_position(*anchor)
+        if message_id is not None and not self._is_in_sight(message_id):
+            self.show_message(message_id)
+
+    def _is_in_sight(self, message_id: int) -> bool:
+        for index, view in self._views.items():
+            if self._model.rows[index].message_id == message_id:
+                return 0 <= view.y() < self.viewport().height()
+        return False
 
     def on_row_resized(self) -> None:
         """Measure what is in sight again."""

@@ -46,6 +46,7 @@ class FakeEngine:
         self.prompts: list[tuple[int, ...]] = []
         self._gate = threading.Semaphore(0)
         self._is_paced = is_paced
+        self.n_begun_words = 0  # of an answer that is continued
 
     def release(self, n_words: int = 1) -> None:
         self._gate.release(n_words)
@@ -62,9 +63,10 @@ class FakeEngine:
         self.prompts.append(tuple(prompt_ids))
         cancel.on_cancel(lambda: self._gate.release(MANY))
         emit(PromptProgress(len(prompt_ids), len(prompt_ids)))
-        said: list[str] = []
+        n_begun = self.n_begun_words if begun else 0
+        said: list[str] = list(self.words[:n_begun])
         reason = self.reason
-        for word in self.words:
+        for word in self.words[n_begun:]:
             if self._is_paced:
                 self._gate.acquire()
             if cancel.is_cancelled:
