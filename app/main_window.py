@@ -18,6 +18,7 @@ from app.chat.branches import BranchesPresenter
 from app.chat.chat_pane import ChatPane
 from app.chat.chat_style import ChatPromptDialog
 from app.chat.documents import DocumentsPresenter
+from app.chat.find import FindPresenter
 from app.chat.links import confirm_link
 from app.chat.message_bar import MessageAction
 from app.chat.message_model import MessageModel, Row
@@ -108,6 +109,7 @@ class MainWindow(QMainWindow):
         self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
         self.exchange = ExchangePresenter(runner, self.history, self.sidebar, lambda: self.chat.chat_id)
         self.care = CarePresenter(runner, self.history, self.sidebar)
+        self.finder = FindPresenter(runner, self.messages, self.pane)
         # Before the places: what was typed before an edit is what is kept of a conversation that is left.
         self.branches = BranchesPresenter(runner, theme, self.chat, self.messages, self.pane, lambda: self._services)
         self.places = PlacesPresenter(runner, self.chat, self.messages, self.pane, self)
@@ -279,6 +281,18 @@ class MainWindow(QMainWindow):
             case Action.DISMISS:
                 self.chat.dismiss_errors()
 
+    def on_find(self) -> None:
+        """Look for words in the open conversation."""
+        self.finder.open()
+
+    def on_find_next(self) -> None:
+        """Go to the next place."""
+        self.finder.step(1)
+
+    def on_find_previous(self) -> None:
+        """Go to the place before."""
+        self.finder.step(-1)
+
     def on_message_action(self, action: MessageAction, row: Row) -> None:
         """Do what a word under a message says."""
         self.branches.on_action(action, row)
@@ -293,7 +307,9 @@ class MainWindow(QMainWindow):
 
     def on_stop(self) -> None:
         """Stop the answer; without one, the reading of documents; without any, the editing of a message."""
-        if self.chat.is_busy:
+        if self.pane.find_bar.field.hasFocus():
+            self.pane.find_bar.close_bar()
+        elif self.chat.is_busy:
             self.chat.stop()
         elif self.documents.is_reading:
             self.documents.stop_reading()

@@ -38,6 +38,7 @@ QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
 #sidebar {{ background: {t.rail}; border: none; }}
 #undoBar {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
 #chatHeader {{ background: {t.paper}; border: none; border-bottom: 1px solid {t.line}; }}
+#findBar {{ background: {t.surface}; border: none; border-bottom: 1px solid {t.line}; }}
 #statusLine {{ background: {t.rail}; border: none; border-top: 1px solid {t.line}; }}
 #userBlock {{ background: {t.user_tint}; border: none; border-radius: {s.radius}px; }}
 #codeBlock {{ background: {t.rail}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}

@@ -30,7 +30,7 @@ class AnswerBody(QWidget):
 
     def __init__(self, theme: Theme, on_link: LinkHandler, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self.theme = self._theme = theme
         self._on_link = on_link
         self._segments: list[Segment] = []
         self._mark = (0, 0)  # number of segments that are closed, and of characters in the last of them

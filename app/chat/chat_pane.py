@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QStackedWidget, 
 
 from app.chat.composer import Composer, local_files
 from app.chat.empty import EmptyState
+from app.chat.find_bar import FindBar
 from app.chat.header import ChatHeader
 from app.chat.message_model import MessageModel
 from app.chat.model_session import STARTER_LABEL, ModelState
@@ -52,6 +53,7 @@ class ChatPane(QWidget):
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.transcript)
         self.notice = NoticeBar(theme)
+        self.find_bar = FindBar(theme)
         self._foot = QWidget()
         self.setAcceptDrops(True)
         self._arrange()
@@ -127,6 +129,7 @@ class ChatPane(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.header)
+        layout.addWidget(self.find_bar)
         layout.addWidget(self._stack, 1)
         layout.addLayout(centre)
 

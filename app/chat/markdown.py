@@ -12,7 +12,10 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
+
+from app.chat import maths
 
 MAX_CHARS = 24_000  # of one answer; more is shown as plain text
 MAX_LINE_CHARS = 4_096  # a longer line is split for display: layout of one line is slower than linear
@@ -139,7 +142,40 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
     # Every address is read, so that none hides an image's text; safe_href decides what becomes a link.
     parser.validateLink = lambda _url: True  # type: ignore[method-assign,assignment]
+    parser.inline.ruler.before("escape", "maths", _read_maths)
     return parser.enable(["table", "strikethrough"])
+
+
+_MATHS = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"))
+
+
+def _read_maths(state: StateInline, silent: bool) -> bool:
+    """Take a formula between dollars or backslashed brackets (a rule of markdown-it)."""
+    source, at = state.src, state.pos
+    if source[at] not in "$\\":
+        return False
+    opening, closing = next((pair for pair in _MATHS if source.startswith(pair[0], at)), ("", ""))
+    start = at + len(opening)
+    end = source.find(closing, start, min(state.posMax, start + maths.MAX_CHARS)) if opening else -1
+    inside = source[start:end] if end > start else ""
+    if not inside.strip() or (opening == "$" and not _are_dollars_of_maths(source, inside, end)):
+        return False
+    if not silent:
+        token = state.push("maths", "", 0)
+        token.content, token.markup = inside, f"{opening} {closing}"
+    state.pos = end + len(closing)
+    return True
+
+
+def _are_dollars_of_maths(source: str, inside: str, end: int) -> bool:
+    """Tell a formula from prices, as Pandoc does: no space inside the dollars, no digit behind them."""
+    is_price = source[end + 1 : end + 2].isdigit()
+    return not (inside[0].isspace() or inside[-1].isspace() or "\n" in inside or is_price)
+
+
+def _said(token: Token) -> str | None:
+    """Return a formula in Unicode; None for one that is shown as its source."""
+    return maths.as_unicode(token.content)
 
 
 def _has_hidden(source: str) -> bool:
@@ -269,7 +305,8 @@ def _spans(tokens: Sequence[Token]) -> tuple[Span, ...]:
                 if not safe_href(href):
                     _append(spans, Span(f" ({href})", frozenset(styles)))
             case _:
-                look = (*styles, Style.CODE) if token.type == "code_inline" else styles
+                is_code = token.type == "code_inline" or (token.type == "maths" and _said(token) is None)
+                look = (*styles, Style.CODE) if is_code else styles
                 _append(spans, Span(_inline_text(token), frozenset(look), safe_href(hrefs[-1]) if hrefs else ""))
     if len(tokens) > 8 * MAX_SPANS:
         _append(spans, Span("".join(_inline_text(token) for token in tokens[8 * MAX_SPANS :])))
@@ -283,6 +320,9 @@ def _inline_text(token: Token) -> str:
     match token.type:
         case "text" | "code_inline" | "text_special":
             return token.content
+        case "maths":
+            opening, _, closing = token.markup.partition(" ")
+            return _said(token) or f"{opening}{token.content}{closing}"
         case "softbreak":
             return " "
         case "hardbreak":

@@ -13,10 +13,11 @@ from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from app.chat.answer_body import AnswerBody
 from app.chat.cards import ErrorCard
+from app.chat.marks import mark_places, top_of
 from app.chat.message_bar import MessageBar, OnAction
 from app.chat.message_model import Row, RowKind
 from app.chat.passages import CitationNotes, PassagesCard, citation_words, passage_note
-from app.chat.segments import LinkHandler
+from app.chat.segments import LinkHandler, field_of
 from app.notices import Action
 from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
@@ -52,6 +53,15 @@ class RowView(QWidget):
 
     def append(self, text: str) -> None:
         """Add streamed characters."""
+
+    def mark(self, words: str, current: int) -> int | None:
+        """Mark all places of `words`; returns how far down the one of number `current` is."""
+        body = getattr(self, "_body", None)
+        if not isinstance(body, AnswerBody):
+            return None
+        fields = [field for segment in body.segments if (field := field_of(segment)) is not None]
+        found = mark_places(fields, words, current, body.theme)
+        return None if found is None else top_of(*found, self)
 
     def wake(self, after: QWidget | None = None) -> None:
         """Show what can be done with the message."""
@@ -123,6 +133,17 @@ class UserView(RowView):
     def _has_more(self) -> bool:
         return len(self._text) > COLLAPSED_CHARS and self._n_shown == 0
 
+    def mark(self, words: str, current: int) -> int | None:
+        """Show the whole of a long text where the place is in what is not shown yet."""
+        found = super().mark(words, current)
+        while found is None and current >= 0 and words and len(self._text) > max(self._n_shown, COLLAPSED_CHARS):
+            if self._n_shown == 0:
+                self._n_shown = COLLAPSED_CHARS
+                self._more.hide()
+            self._append_slice()
+            found = super().mark(words, current)
+        return found
+
     def on_show_all(self) -> None:
         """Show the whole text, a slice at a time so that the window stays alive."""
         self._n_shown = COLLAPSED_CHARS
@@ -130,12 +151,16 @@ class UserView(RowView):
         self._show_slice()
 
     def _show_slice(self) -> None:
+        if self._append_slice():
+            self._actions.on_resized()
+            QTimer.singleShot(0, self, self._show_slice)
+
+    def _append_slice(self) -> bool:
         piece = self._text[self._n_shown : self._n_shown + SLICE_CHARS]
         if piece:
             self._body.append_plain_blocks(piece)
             self._n_shown += len(piece)
-            self._actions.on_resized()
-            QTimer.singleShot(0, self, self._show_slice)
+        return bool(piece)
 
 
 class AnswerView(RowView):

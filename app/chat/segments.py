@@ -5,9 +5,10 @@ as plain characters with a format: nothing here reads HTML, and no document can 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from math import ceil
 
-from PySide6.QtCore import QPoint, Qt, QUrl
+from PySide6.QtCore import QPoint, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFont,
@@ -17,6 +18,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
     QTextFrameFormat,
+    QTextLayout,
     QTextListFormat,
     QTextOption,
     QTextTable,
@@ -25,11 +27,21 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextBrowser, QToolButton, QWidget
 
+from app.chat.code_colours import Kind, stretches
 from app.chat.markdown import Code, Paragraph, Span, Style, Table
 from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
 
 LinkHandler = Callable[[str], object]
+_COLOURED_AT_ONCE = 400  # stretches of code
+_CODE_TOKENS = {
+    Kind.KEYWORD: "sea",
+    Kind.TEXT: "leaf",
+    Kind.NUMBER: "amber",
+    Kind.COMMENT: "ink_2",
+    Kind.ADDED: "leaf",
+    Kind.REMOVED: "coral",
+}
 _CHECK_MARK = "\u00a0✓"
 _CLOSING_QUOTES = '"”“»'
 _PROPORTIONAL = QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
@@ -207,6 +219,9 @@ class CodeSegment(QFrame):
         self._text.setFont(theme.code_font())
         self._text.setPlainText(code.text)
         self._text.setAccessibleName("Code")
+        self._formats = _code_formats(theme)
+        self._waiting = stretches(code.text, code.language)
+        self._colour()
 
     def height_for(self, width: int) -> int:
         """Place the parts at `width` and return the height."""
@@ -220,6 +235,34 @@ class CodeSegment(QFrame):
         self._text.setGeometry(pad, head + SIZES.space_2, width - 2 * pad, text_height)
         return head + text_height + SIZES.space_2 + pad
 
+    def _colour(self) -> None:
+        """Colour the next stretches; the rest follows when the window has done everything else."""
+        document, ranges = self._text.document(), dict[int, list[QTextLayout.FormatRange]]()
+        block, n_done = document.begin(), 0
+        for start, end, kind in islice(self._waiting, _COLOURED_AT_ONCE):
+            n_done += 1
+            while block.isValid() and block.position() + block.length() <= start:
+                block = block.next()
+            here = block
+            while here.isValid() and here.position() < end:
+                made = QTextLayout.FormatRange()
+                made.start = max(start - here.position(), 0)
+                made.length = min(end, here.position() + here.length()) - here.position() - made.start
+                made.format = self._formats[kind]
+                ranges.setdefault(here.blockNumber(), []).append(made)
+                here = here.next()
+        for number, formats in ranges.items():
+            coloured = document.findBlockByNumber(number)
+            coloured.layout().setFormats([*coloured.layout().formats(), *formats])
+            document.markContentsDirty(coloured.position(), coloured.length())
+        if n_done == _COLOURED_AT_ONCE:
+            QTimer.singleShot(0, self, self._colour)
+
+    @property
+    def field(self) -> QPlainTextEdit:
+        """Where the code is."""
+        return self._text
+
     def append(self, text: str) -> None:
         """Add streamed characters."""
         cursor = self._text.textCursor()
@@ -230,6 +273,14 @@ class CodeSegment(QFrame):
         """Put the code on the clipboard and say so."""
         QGuiApplication.clipboard().setText(self._text.toPlainText())
         self._copy.setText("Copied")
+
+
+def _code_formats(theme: Theme) -> dict[Kind, QTextCharFormat]:
+    made = {}
+    for kind, token in _CODE_TOKENS.items():
+        made[kind] = QTextCharFormat()
+        made[kind].setForeground(theme.color(token))
+    return made
 
 
 class _CodeText(QPlainTextEdit):
@@ -267,6 +318,13 @@ class RuleSegment(QFrame):
 
 
 Segment = TextSegment | TableSegment | CodeSegment | RuleSegment
+
+
+def field_of(segment: Segment) -> TextSegment | TableSegment | QPlainTextEdit | None:
+    """Return where the text of a segment is; None for a rule."""
+    if isinstance(segment, CodeSegment):
+        return segment.field
+    return None if isinstance(segment, RuleSegment) else segment
 
 
 def _block_format(block: Paragraph, *, is_first: bool) -> QTextBlockFormat:

@@ -42,6 +42,8 @@ class Transcript(QAbstractScrollArea):
         self._is_following = True
         self._anchor = (0, 0)  # first row in sight, pixels of it above the edge
         self._is_placing = False
+        self._marked = ""  # words that are looked for
+        self._marked_place = (-1, -1)  # the row and the number of the place that is shown
         self._held: tuple[tuple[int, int] | None, int | None] | None = None
         self._to_end = self._make_to_end_button()
         self.verticalScrollBar().valueChanged.connect(self.on_scrolled)
@@ -141,6 +143,31 @@ class Transcript(QAbstractScrollArea):
             view.hide()
             view.deleteLater()
         self._remeasure(index)
+
+    @property
+    def first_row(self) -> int:
+        """The first row in sight."""
+        return bisect_right(self._tops(), self.verticalScrollBar().value()) - 1 if self._heights else 0
+
+    def set_marks(self, words: str) -> None:
+        """Mark all places of `words` in whatever comes into sight; "" takes the marks away."""
+        self._marked, self._marked_place = words, (-1, -1)
+        for view in self._views.values():
+            view.mark(words, -1)
+
+    def show_place(self, row: int, number: int) -> None:
+        """Put one place of the marked words in sight."""
+        before, self._marked_place = self._marked_place[0], (row, number)
+        if before != row and before in self._views:
+            self._views[before].mark(self._marked, -1)
+        if not 0 <= row < len(self._model.rows):
+            return
+        self.set_position(row, 0)
+        view = self._views.get(row)
+        top = None if view is None else view.mark(self._marked, number)
+        if top is not None:
+            self._remeasure(row)
+            self.set_position(row, top - self.viewport().height() // 3)
 
     def hold(self, message_id: int | None) -> None:
         """Stay in place over the next change of all rows, with a message in sight where one is named."""
@@ -279,6 +306,8 @@ class Transcript(QAbstractScrollArea):
             view.setGeometry(0, -_FAR_AWAY, self._width, SIZES.space_6)
             view.show()  # a hidden text field does not take its width
             self._views[index] = view
+            if self._marked:
+                view.mark(self._marked, self._marked_place[1] if self._marked_place[0] == index else -1)
         self._heights[index] = self._views[index].height_for(self._width)
         self._measured[index] = True
 
