@@ -30,7 +30,7 @@ from core.events import (
 )
 
 FRAME_MS = 16
-LANES = ("engine", "store", "load", "library", "download", "search", "history", "models")
+LANES = ("engine", "store", "load", "library", "download", "search", "history", "models", "count")
 DURABLE_LANES = frozenset({"store"})  # what waits here at the end is still carried out: it saves things
 _LATEST_ONLY = (LoadProgress, PromptProgress, Saved, DownloadProgress, DocumentProgress, ExchangeProgress)
 

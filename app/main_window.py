@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout,
 
 from app import wiring
 from app.chat.branches import BranchesPresenter
+from app.chat.budget import BudgetPresenter
 from app.chat.chat_pane import ChatPane
 from app.chat.chat_style import ChatPromptDialog
 from app.chat.documents import DocumentsPresenter
@@ -109,6 +110,16 @@ class MainWindow(QMainWindow):
         self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
         self.exchange = ExchangePresenter(runner, self.history, self.sidebar, lambda: self.chat.chat_id)
         self.care = CarePresenter(runner, self.history, self.sidebar)
+        self.budget = BudgetPresenter(
+            runner,
+            self.chat,
+            self.messages,
+            self.models,
+            self.documents,
+            self.pane,
+            lambda: self._services,
+            lambda: (self.settings, self.overrides.of_new_chat()),
+        )
         self.finder = FindPresenter(runner, self.messages, self.pane)
         # Before the places: what was typed before an edit is what is kept of a conversation that is left.
         self.branches = BranchesPresenter(runner, theme, self.chat, self.messages, self.pane, lambda: self._services)
@@ -663,6 +674,7 @@ class MainWindow(QMainWindow):
         self.models.installed_changed.connect(self.on_models_found)
         self.models.failed.connect(self.chat.show_error)
         self.live.changed.connect(self.on_settings_changed)
+        self.live.changed.connect(lambda _keys: self.budget.on_messages())
         self.live.failed.connect(self.chat.show_error)
         self.preferences.folder_requested.connect(self.on_open_data_folder)
         self.preferences.erase_confirmed.connect(self.on_erase)

@@ -23,6 +23,7 @@ from core.store.overrides import OverrideStore
 from core.store.scopes import ScopeStore
 
 if TYPE_CHECKING:
+    from core.budget import Surroundings
     from core.chat import ChatService
     from core.inference.engine import Engine
     from core.inference.memory import MemoryEstimate
@@ -136,6 +137,27 @@ def answering(
         services.overrides.set(chat_id, new_overrides)
     resolved = resolve(settings, services.overrides.get(chat_id))
     return chat_service(services, engine, resolved), sampling_params(resolved), resolved.text("system_prompt")
+
+
+def surroundings(
+    services: Services,
+    settings: Settings,
+    chat_id: ChatId | None,
+    new_overrides: ChatOverrides | None,
+    engine: "Engine",
+    *,
+    has_documents: bool,
+) -> "Surroundings":
+    """Return what a draft would be sent with (any thread)."""
+    from core.budget import Surroundings
+    from core.chat import ReadingLimits, passage_room
+
+    own = new_overrides or ChatOverrides() if chat_id is None else services.overrides.get(chat_id)
+    resolved = resolve(settings, own)
+    reading = ReadingLimits(resolved.integer("passages_limit"), resolved.integer("passages_share_percent"))
+    max_tokens = resolved.integer("max_tokens")
+    room = passage_room(engine.context_length, max_tokens, reading) if has_documents else 0
+    return Surroundings(engine.name, engine.context_length, max_tokens, resolved.text("system_prompt"), room)
 
 
 def n_threads(settings: Settings) -> int:

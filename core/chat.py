@@ -339,14 +339,21 @@ def turns_of(system: str, messages: Sequence[Message], model: str) -> list[Turn]
     An answer's token ids go along only where this very model made them. A prompt that failed without a word of answer
     is left out: it may be what the model cannot take.
     """
-    turns = [Turn(Role.SYSTEM, system)]
+    return [Turn(Role.SYSTEM, system), *(turn for turn, _ in numbered_turns(messages, model))]
+
+
+def numbered_turns(messages: Sequence[Message], model: str) -> list[tuple[Turn, MessageId]]:
+    """Return the turns of a conversation, each with the message that it comes from."""
+    turns: list[tuple[Turn, MessageId]] = []
     for message in messages:
         if message.role is MessageRole.USER:
             asked = build_context(message.context, message.text) if message.context else message.text
-            turns.append(Turn(Role.USER, asked))
+            turns.append((Turn(Role.USER, asked), message.id))
         elif message.text:
-            turns.append(Turn(Role.ASSISTANT, message.text, _token_ids(message, model)))
-        elif turns[-1].role is Role.USER and (message.state is MessageState.FAILED or _is_refusal(message)):
+            turns.append((Turn(Role.ASSISTANT, message.text, _token_ids(message, model)), message.id))
+        elif not turns or turns[-1][0].role is not Role.USER:
+            continue
+        elif message.state is MessageState.FAILED or _is_refusal(message):
             turns.pop()
     return turns
 

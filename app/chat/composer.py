@@ -3,13 +3,13 @@
 Knows typing and pasting; must not know chats, models or jobs.
 """
 
-import re
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal, SignalInstance
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from app.chat.budget_bar import BudgetBar
 from app.chat.chips import DocumentChips
 from app.icons import icon
 from app.notices import bytes_in_words
@@ -17,9 +17,8 @@ from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
 
 MAX_BYTES = 100_000
-# Qt lays out an unbroken line in more than linear time (100 KB: about a second), so longer ones are refused.
+# Qt lays out an unbroken line in more than linear time (100 KB: about a second), so longer ones become documents.
 MAX_UNBROKEN_CHARS = 10_000
-_UNBROKEN = re.compile(rf"\S{{{MAX_UNBROKEN_CHARS + 1}}}")
 
 
 class ComposerText(QPlainTextEdit):
@@ -30,6 +29,7 @@ class ComposerText(QPlainTextEdit):
     focus_changed = Signal(bool)
     page_requested = Signal(float)
     files_given = Signal(list)  # paths
+    pasted_large = Signal(str)  # too much for a message; it becomes a document
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,24 +63,20 @@ class ComposerText(QPlainTextEdit):
         if files:
             self.files_given.emit(files)
             return
-        reason = self.refusal(source.text())
-        if reason:
-            self.refused.emit(reason)
+        text = source.text()
+        if self.is_too_large(text):
+            self.pasted_large.emit(text)
         else:
-            self.textCursor().insertText(source.text())
+            self.textCursor().insertText(text)
             self.ensureCursorVisible()
 
-    def refusal(self, text: str) -> str:
-        """Return why `text` cannot be added, or an empty string."""
+    def is_too_large(self, text: str) -> bool:
+        """True for what would make the field slow, or the message longer than one may be."""
+        n_chars = self.document().characterCount()
+        if len(text) + n_chars > MAX_BYTES:
+            return True
         size = len(text.encode("utf-8", "replace")) + len(self.toPlainText().encode("utf-8", "replace"))
-        if size > MAX_BYTES:
-            limit = bytes_in_words(MAX_BYTES)
-            return f"That would make {bytes_in_words(size)}; a message holds up to {limit}. Nothing was added."
-        if _UNBROKEN.search(text):
-            return (
-                f"That text has more than {MAX_UNBROKEN_CHARS:,} characters without a single space. Nothing was added."
-            )
-        return ""
+        return size > MAX_BYTES or max(map(len, text.split()), default=0) > MAX_UNBROKEN_CHARS
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Show the focus on the frame."""
@@ -111,6 +107,8 @@ class Composer(QFrame):
     page_requested = Signal(float)
     attach_requested = Signal()
     edit_ended = Signal()
+    cut_requested = Signal()
+    document_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -134,6 +132,9 @@ class Composer(QFrame):
         self._end_edit.clicked.connect(self.end_edit)
         self._edit_line = QWidget()
         self._edit_line.hide()
+        self.budget_bar = BudgetBar(theme)
+        self._cut = _quiet_button("Cut it to fit", self.cut_requested)
+        self._document = _quiet_button("Add it as a document", self.document_requested)
         self._hint = PlainLabel(kind="warning", wrap=True)
         self._hint.hide()
         self._frame = QFrame()
@@ -184,6 +185,11 @@ class Composer(QFrame):
         self.text.setPlainText(text)
         self.text.moveCursor(self.text.textCursor().MoveOperation.End)
         self.text.setFocus()
+
+    def offer_shortening(self, *, is_too_long: bool) -> None:
+        """Offer what can be done with a message that is too long for the model."""
+        self._cut.setVisible(is_too_long)
+        self._document.setVisible(is_too_long)
 
     @property
     def is_editing(self) -> bool:
@@ -292,3 +298,17 @@ class Composer(QFrame):
         outside.addWidget(self.chips)
         outside.addWidget(self._frame)
         outside.addWidget(self._hint)
+        foot = QHBoxLayout()
+        foot.setSpacing(SIZES.space_2)
+        foot.addWidget(self.budget_bar, 1)
+        foot.addWidget(self._cut)
+        foot.addWidget(self._document)
+        outside.addLayout(foot)
+
+
+def _quiet_button(words: str, asked: SignalInstance) -> QPushButton:
+    button = QPushButton(words)
+    button.setProperty("kind", "quiet")
+    button.clicked.connect(asked)
+    button.hide()
+    return button

@@ -4,9 +4,10 @@ Knows which conversation a file was given to; must not know how files are read o
 window's thread. A document is stored at once where the conversation is, else with its first message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PySide6.QtCore import QObject, Signal
 
@@ -77,18 +78,28 @@ class DocumentsPresenter(QObject):
 
     def add(self, paths: Sequence[Path]) -> None:
         """Read files and give them to the open conversation; what cannot be read is told, file by file."""
+        extractor = self._extractor
+        self._add(
+            len(paths), _beginning(paths), lambda cancel, emit: _read_all(paths, extractor, cancel, emit)
+        )  # fmt: skip
+
+    def add_text(self, name: str, text: str) -> None:
+        """Give a text to the open conversation, as if it had been a file of that name."""
+        extractor = self._extractor
+        self._add(1, f"Reading {name}", lambda cancel, emit: _read_text(name, text, extractor, cancel, emit))
+
+    def _add(self, n_documents: int, words: str, read: Callable[[CancelToken, Emit], object]) -> None:
         try:
-            check_count(len(self._attached) + len(paths))
+            check_count(len(self._attached) + n_documents)
         except AppError as error:
             self._chat.show_error(error)
             return
         visit, chat_id = self._visit, self._chat_id
-        extractor = self._extractor
         switch: list[CancelToken] = []
         switch.append(
             self._runner.start(
                 "library",
-                lambda cancel, emit: _read_all(paths, extractor, cancel, emit),
+                read,
                 on_event=self._on_event,
                 on_done=lambda results: self._on_read(switch[0], visit, chat_id, results),
                 on_failed=lambda error: self._on_failed(switch[0], error),
@@ -96,7 +107,7 @@ class DocumentsPresenter(QObject):
         )
         self._readings.append(switch[0])
         self.reading_changed.emit(True)
-        self.progress_changed.emit(_beginning(paths))
+        self.progress_changed.emit(words)
 
     @property
     def is_reading(self) -> bool:
@@ -184,6 +195,16 @@ class DocumentsPresenter(QObject):
 
 def _beginning(paths: Sequence[Path]) -> str:
     return f"Reading {shown_name(paths[0])}" if len(paths) == 1 else f"Reading {len(paths)} documents"
+
+
+def _read_text(
+    name: str, text: str, extractor: Extractor, cancel: CancelToken, emit: Emit
+) -> list[DocumentText | AppError]:
+    """Read a text by way of a file, so that the same bounds count for it (library lane)."""
+    with TemporaryDirectory(prefix="tern-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / name
+        path.write_text(text, encoding="utf-8", errors="replace")
+        return _read_all([path], extractor, cancel, emit)
 
 
 def _read_all(

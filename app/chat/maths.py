@@ -176,7 +176,9 @@ class _Reader:
         if self._peek() == "[":
             self._at += 1
             degree = _raised(self.until("]", depth + 1), is_above=True)
-        return f"{degree}√{_bracketed(self._group(depth))}"
+        inside = self._group(depth).strip()
+        is_one = len(inside) == 1 or inside.isdigit()
+        return f"{degree}√{inside if is_one else f'({inside})'}"
 
     def _environment(self, depth: int) -> str:
         name = self._name()

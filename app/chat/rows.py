@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QEnterEvent, QFontMetricsF
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtGui import QEnterEvent, QFontMetricsF, QResizeEvent
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from app.chat.answer_body import AnswerBody
@@ -293,6 +293,34 @@ class ErrorView(RowView):
         height = max(layout.heightForWidth(width), layout.minimumSize().height())
         self._card.setGeometry(0, 0, width, height)
         return height
+
+
+class SeenLine(QWidget):
+    """The line above the first message that the model still sees."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._label = PlainLabel("the model sees from here", kind="small", parent=self)
+        self._lines = [QFrame(self), QFrame(self)]
+        for line in self._lines:
+            line.setObjectName("hairline")
+        self._theme = theme
+        self.setAccessibleName("The model sees the conversation from here on")
+        self.hide()
+
+    def sizeHint(self) -> QSize:
+        """Return the room of the line and of the gap under it."""
+        return QSize(0, self._theme.px(SIZES.small) + SIZES.space_5)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the words in the middle."""
+        super().resizeEvent(event)
+        size = self._label.sizeHint()
+        left = (self.width() - size.width()) // 2
+        middle = (self.height() - SIZES.space_3) // 2
+        self._label.setGeometry(left, middle - size.height() // 2, size.width(), size.height())
+        self._lines[0].setGeometry(0, middle, max(0, left - SIZES.space_3), 1)
+        self._lines[1].setGeometry(left + size.width() + SIZES.space_3, middle, max(0, left - SIZES.space_3), 1)
 
 
 def make_row(row: Row, theme: Theme, actions: RowActions, parent: QWidget) -> RowView:

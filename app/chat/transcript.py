@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolBu
 
 from app.chat.message_bar import MessageAction, QuietButton
 from app.chat.message_model import MessageModel, Row
-from app.chat.rows import RowActions, RowView, estimated_height, make_row, owner_row
+from app.chat.rows import RowActions, RowView, SeenLine, estimated_height, make_row, owner_row
 from app.icons import icon
 from app.theme import SIZES, Theme
 
@@ -42,6 +42,8 @@ class Transcript(QAbstractScrollArea):
         self._is_following = True
         self._anchor = (0, 0)  # first row in sight, pixels of it above the edge
         self._is_placing = False
+        self._seen_from = -1  # the first row that the model sees, where it does not see all
+        self._seen_line = SeenLine(theme, self.viewport())
         self._marked = ""  # words that are looked for
         self._marked_place = (-1, -1)  # the row and the number of the place that is shown
         self._held: tuple[tuple[int, int] | None, int | None] | None = None
@@ -117,6 +119,7 @@ class Transcript(QAbstractScrollArea):
         """Show other rows, from their end."""
         self._drop_views()
         self._heights, self._measured = [], []
+        self._seen_from = -1
         self._is_following = True
         self.relayout()
 
@@ -144,6 +147,19 @@ class Transcript(QAbstractScrollArea):
             view.deleteLater()
         self._remeasure(index)
 
+    def set_seen_from(self, message_id: int | None) -> None:
+        """Draw the line from which on the model sees the conversation; None: it sees all of it."""
+        rows = self._model.rows
+        row = next((i for i, each in enumerate(rows) if message_id and each.message_id == message_id), -1)
+        if row == self._seen_from:
+            return
+        for changed in (self._seen_from, row):
+            if 0 <= changed < len(self._measured):
+                self._measured[changed] = False
+        self._seen_from = row
+        self._seen_line.setVisible(False)
+        self.relayout()
+
     @property
     def first_row(self) -> int:
         """The first row in sight."""
@@ -151,9 +167,10 @@ class Transcript(QAbstractScrollArea):
 
     def set_marks(self, words: str) -> None:
         """Mark all places of `words` in whatever comes into sight; "" takes the marks away."""
-        self._marked, self._marked_place = words, (-1, -1)
-        for view in self._views.values():
-            view.mark(words, -1)
+        if words != self._marked:
+            self._marked, self._marked_place = words, (-1, -1)
+        for index, view in self._views.items():
+            view.mark(words, self._marked_place[1] if index == self._marked_place[0] else -1)
 
     def show_place(self, row: int, number: int) -> None:
         """Put one place of the marked words in sight."""
@@ -308,7 +325,7 @@ class Transcript(QAbstractScrollArea):
             self._views[index] = view
             if self._marked:
                 view.mark(self._marked, self._marked_place[1] if self._marked_place[0] == index else -1)
-        self._heights[index] = self._views[index].height_for(self._width)
+        self._heights[index] = self._views[index].height_for(self._width) + self._room_above(index)
         self._measured[index] = True
 
     def _place(self, value: int) -> None:
@@ -323,12 +340,19 @@ class Transcript(QAbstractScrollArea):
             if index not in self._views:
                 self._measure(index)
             view = self._views[index]
-            view.setGeometry(left, tops[index] - value, self._width, self._heights[index])
+            above = self._room_above(index)
+            view.setGeometry(left, tops[index] - value + above, self._width, self._heights[index] - above)
             view.show()
+            if above:
+                self._seen_line.setGeometry(left, tops[index] - value, self._width, above)
+        self._seen_line.setVisible(self._seen_from in wanted)
         self._to_end.setVisible(not self._is_following and bool(self._heights))
         self._to_end.raise_()
         corner = QPoint(left + self._width - SIZES.space_6, view_height - SIZES.space_6 - SIZES.space_2)
         self._to_end.move(corner)
+
+    def _room_above(self, index: int) -> int:
+        return self._seen_line.sizeHint().height() if index == self._seen_from else 0
 
     def _forget(self, index: int) -> None:
         if owner_row(QApplication.focusWidget()) is self._views[index] or self._model.rows[index].is_streaming:

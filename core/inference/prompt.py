@@ -94,7 +94,7 @@ def build_prompt(turns: Sequence[Turn], tokenizer: Tokenizer, *, context_length:
     needed = fixed + len(exchanges[-1].ids)
     if needed > limit:
         raise AppError(ErrorCode.PROMPT_TOO_LONG, n_tokens=needed, limit=max(limit, 0))
-    first = _first_kept(exchanges, fixed, limit)
+    first = _first_kept([(len(each.ids), each.n_asked) for each in exchanges], fixed, limit)
     ids = (*tokenizer.prefix_ids, *system, *_flatten(exchange.ids for exchange in exchanges[first:]), *opening)
     return Prompt(ids=ids, turns_dropped=sum(exchange.n_turns for exchange in exchanges[:first]))
 
@@ -109,6 +109,35 @@ def count_parts(turns: Sequence[Turn], tokenizer: Tokenizer) -> PromptParts:
         message=counts[-1] if counts else 0,
         frame=len(tokenizer.prefix_ids) + len(_opening_ids(tokenizer)),
     )
+
+
+def turn_length(turn: Turn, tokenizer: Tokenizer) -> int:
+    """Counts the tokens of one turn as it stands in a prompt; 0 for a blank system turn."""
+    if turn.role is Role.SYSTEM and not turn.text.strip():
+        return 0
+    return len(_turn_ids(turn, tokenizer))
+
+
+def frame_length(tokenizer: Tokenizer) -> int:
+    """Counts what every prompt has around its turns: BOS and the opening of the answer."""
+    return len(tokenizer.prefix_ids) + len(_opening_ids(tokenizer))
+
+
+def n_turns_dropped(turns: Sequence[tuple[Role, int]], fixed: int, limit: int) -> int:
+    """Counts the oldest turns that build_prompt would leave out, from their roles and lengths alone.
+
+    `turns` end with the user's; `fixed` are system and frame, `limit` is the context without the answer's room.
+    """
+    sizes: list[tuple[int, int]] = []
+    n_turns: list[int] = []
+    for role, length in turns:
+        if role is Role.USER or not sizes:
+            sizes.append((length, length))
+            n_turns.append(1)
+        else:
+            sizes[-1] = (sizes[-1][0] + length, sizes[-1][1])
+            n_turns[-1] += 1
+    return sum(n_turns[: _first_kept(sizes, fixed, limit)])
 
 
 def _conversation_of(turns: Sequence[Turn]) -> list[Turn]:
@@ -138,21 +167,22 @@ def _encode_exchange(turns: Sequence[Turn], tokenizer: Tokenizer) -> _Exchange:
     return _Exchange(ids=_flatten(encoded), n_asked=len(encoded[0]), n_turns=len(turns))
 
 
-def _first_kept(exchanges: Sequence[_Exchange], fixed: int, limit: int) -> int:
+def _first_kept(sizes: Sequence[tuple[int, int]], fixed: int, limit: int) -> int:
     """Index of the oldest exchange kept, found by replaying the conversation (see the module's docstring).
 
-    `fixed` counts the tokens that are always there.
+    `sizes`: tokens of each exchange, and how many of them are the question's. `fixed` counts the tokens that are
+    always there.
     """
     target = int(limit * KEEP_FRACTION)
     first = 0
     total = fixed
-    for current, exchange in enumerate(exchanges):
-        total += exchange.n_asked
+    for current, (n_tokens, n_asked) in enumerate(sizes):
+        total += n_asked
         if total > limit:
             while first < current and total > target:
-                total -= len(exchanges[first].ids)
+                total -= sizes[first][0]
                 first += 1
-        total += len(exchange.ids) - exchange.n_asked
+        total += n_tokens - n_asked
     return first
 
 

@@ -10,7 +10,7 @@ from app.chat.markdown import Paragraph, Style, parse
     ("source", "said"),
     [
         (r"h(t) = h_0 + \frac{A}{2}\cos(\omega t + \varphi)", "h(t) = h₀ + A/2 cos(ωt + φ)"),
-        (r"x^2 + y_i \le \sqrt{2\pi}", "x² + yᵢ ≤ √2π"),
+        (r"x^2 + y_i \le \sqrt{2\pi}", "x² + yᵢ ≤ √(2π)"),
         (r"\sum_{i=1}^{n} i = \frac{n(n+1)}{2}", "∑ᵢ₌₁ⁿ i = (n(n + 1))/2"),
         (r"\frac{1}{2}mv^2", "½mv²"),
         (r"\forall x \in \mathbb{R}", "∀x ∈ ℝ"),
