@@ -29,6 +29,7 @@ class ComposerText(QPlainTextEdit):
     focus_changed = Signal(bool)
     page_requested = Signal(float)
     files_given = Signal(list)  # paths
+    escaped = Signal()
     pasted_large = Signal(str)  # too much for a message; it becomes a document
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -45,6 +46,9 @@ class ComposerText(QPlainTextEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Send, or page the transcript, or edit."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.escaped.emit()
+            return
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._sends(event.modifiers()):
             self.submitted.emit()
             return
@@ -141,6 +145,7 @@ class Composer(QFrame):
         self._frame.setObjectName("composer")
         self._arrange()
         self.text.submitted.connect(self.on_submit)
+        self.text.escaped.connect(self.end_edit)
         self.text.refused.connect(self.show_hint)
         self.text.textChanged.connect(self.on_text_changed)
         self.text.focus_changed.connect(self.on_focus_changed)

@@ -30,6 +30,7 @@ class FindBar(QWidget):
         self.field.setMaxLength(200)
         self.field.textChanged.connect(self.changed)
         self.field.stepped.connect(self.stepped)
+        self.field.escaped.connect(self.close_bar)
         self._count = PlainLabel(kind="small")
         self._back = self._button("The place before (Shift+Enter)", lambda: self.stepped.emit(-1))
         self._on = self._button("The next place (Enter)", lambda: self.stepped.emit(1))
@@ -95,10 +96,14 @@ class _Field(QLineEdit):
     """A line that tells Enter from Shift+Enter."""
 
     stepped = Signal(int)
+    escaped = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Go to the next place, or to the one before."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.stepped.emit(-1 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
+            return
+        if event.key() == Qt.Key.Key_Escape:
+            self.escaped.emit()
             return
         super().keyPressEvent(event)
