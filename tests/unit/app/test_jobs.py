@@ -159,3 +159,11 @@ def test_a_job_that_was_asked_to_stop_is_no_failure(qtbot, runner, caplog) -> No
     qtbot.waitUntil(lambda: runner.is_idle)
     assert ended == [None]
     assert not caplog.records
+
+
+def test_a_lane_is_busy_from_the_start_of_a_job_to_its_delivered_end(qtbot, runner) -> None:
+    assert runner.busy_lanes == frozenset()
+    runner.start("download", lambda _cancel, _emit: None)
+    assert runner.busy_lanes == {"download"}
+    qtbot.waitUntil(lambda: runner.is_idle)
+    assert runner.busy_lanes == frozenset()
