@@ -121,6 +121,16 @@ def trash(session) -> QWidget:
     return session.window
 
 
+def first_run(session) -> QWidget:
+    session.window.on_get_model()
+    return session.window
+
+
+def all_models(session) -> QWidget:
+    session.window.on_models()
+    return next(each for each in QApplication.topLevelWidgets() if type(each).__name__ == "ModelsWindow")
+
+
 def preferences(page: Page) -> Callable[[object], QWidget]:
     def opened(session) -> QWidget:
         session.window.on_preferences()
@@ -135,7 +145,7 @@ def preferences(page: Page) -> Callable[[object], QWidget]:
 
 SCREENS = [
     main_empty, main_filled, chats, searched_chats, trash, palette, shortcut_list, quick_actions, chat_prompt,
-    question, link, about,
+    question, link, about, first_run, all_models,
     *[preferences(page) for page in Page],
 ]  # fmt: skip
 
