@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.plain_text import PlainLabel
+from app.plain_text import PlainLabel, set_tooltip
 from app.preferences.controls import TickBox
 from app.theme import SIZES, Theme
 from app.words import tr
@@ -231,7 +231,7 @@ class QuickActions(QDialog):
         self._stop = _button(tr("Stop"), "stop", self.stop_requested.emit)
         self._copy = _button(tr("Copy"), "", self.on_copy)
         self._replace = _button(tr("Replace"), "primary", self.on_replace)
-        self._replace.setToolTip(tr("Puts the result where the text was selected"))
+        set_tooltip(self._replace, tr("Puts the result where the text was selected"))
         self._close = _button(tr("Close"), "", self.close)
 
     def _arrange(self) -> None:
