@@ -267,12 +267,14 @@ def open_model(directory: Path, settings: Settings, cancel: CancelToken, emit: E
         AppError: MODEL_*, TOKENIZER_*, OUT_OF_MEMORY, CPU_UNSUPPORTED, KERNELS_UNKNOWN.
     """
     from core.inference.engine import open_engine
+    from core.inference.kv_cache import kv_precision
 
     return open_engine(
         directory,
         context_length=settings.optional_integer("context_length"),
         n_threads=n_threads(settings),
         kernels=None,
+        kv=kv_precision(settings.text("kv_precision")),
         cancel=cancel,
         emit=emit,
     )
@@ -293,10 +295,12 @@ def estimate(path: Path | None, settings: Settings) -> Estimate:
     Raises:
         AppError: MODEL_*.
     """
+    from core.inference.kv_cache import kv_precision
     from core.inference.memory import estimate_memory
     from core.power import is_on_battery
 
-    memory = None if path is None else estimate_memory(path, settings.optional_integer("context_length"))
+    context, precision = settings.optional_integer("context_length"), kv_precision(settings.text("kv_precision"))
+    memory = None if path is None else estimate_memory(path, context, precision)
     return Estimate(memory, is_on_battery(), n_threads(settings))
 
 

@@ -235,6 +235,10 @@ SPECS: Final[tuple[Spec, ...]] = (
          "How many tokens of the conversation the model sees. More needs more memory. Empty: what the model allows.",
          Page.PERFORMANCE, minimum=128, maximum=131072, is_optional=True, needs_reload=True, step=256,
          empty="what the model allows", unit=" tokens"),
+    Spec("kv_precision", Kind.CHOICE, "f16", "KV precision",
+         "How exactly the context is remembered. 16 bits need half the memory of 32 and hardly change an answer; "
+         "8 bits need a quarter.",
+         Page.PERFORMANCE, choices=("f32", "f16", "int8"), words=("32 bits", "16 bits", "8 bits"), needs_reload=True),
     Spec("hub_address", Kind.TEXT, "", "Download from",
          "The https address of a mirror of the Hugging Face hub. Empty: huggingface.co, or what HF_ENDPOINT names. "
          "Tern goes online for downloads that you start, and for nothing else.",

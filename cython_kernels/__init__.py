@@ -26,6 +26,8 @@ HEAD_TILE = 64  # rows of the head whose bounds are summed up
 SCREEN_BLOCK = 16  # rows of a block of the screened head
 
 Activation = Literal["relu2", "silu"]
+KVPrecision = Literal["f32", "f16", "int8"]
+_KV_TYPES = {"f32": np.float32, "f16": np.float16, "int8": np.int8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +145,24 @@ class ModelWeights:
 
 @dataclass(frozen=True, slots=True)
 class KVArrays:
-    """Keys and values of all positions, float32, zero at first.
+    """Keys and values of all positions, float32, float16 or int8, zero at first.
 
     keys: (n_layers, n_kv_heads, max_context / 16, head_dim, 16), positions innermost so that one load serves 16
-    positions. values: (n_layers, n_kv_heads, max_context, head_dim).
+    positions. values: (n_layers, n_kv_heads, max_context, head_dim). key_scales, value_scales: the factors of int8,
+    float32 (n_layers, n_kv_heads, max_context); None with the others.
     """
 
-    keys: NDArray[np.float32]
-    values: NDArray[np.float32]
+    keys: NDArray[np.generic]
+    values: NDArray[np.generic]
+    key_scales: NDArray[np.float32] | None = None
+    value_scales: NDArray[np.float32] | None = None
+
+    @property
+    def precision(self) -> KVPrecision:
+        """How a number is kept."""
+        if self.keys.dtype == np.int8:
+            return "int8"
+        return "f16" if self.keys.dtype == np.float16 else "f32"
 
 
 def padded_rows(rows: int) -> int:
@@ -260,16 +272,22 @@ def new_bounds(shape: Shape, n: int = 1) -> HeadBounds:
     return HeadBounds(lower, upper, tile_lower, tile_upper)
 
 
-def new_kv(shape: Shape) -> KVArrays:
+def new_kv(shape: Shape, precision: KVPrecision = "f32") -> KVArrays:
     """Return an empty KV cache for `shape.max_context` positions; memory is used as positions are filled."""
+    dtype, heads = _KV_TYPES[precision], (shape.n_layers, shape.n_kv_heads)
     blocks = shape.max_context // KV_BLOCK
-    keys = aligned_zeros(
-        (shape.n_layers, shape.n_kv_heads, blocks, shape.head_dim, KV_BLOCK), np.float32, is_filled=False
-    )
-    values = aligned_zeros(
-        (shape.n_layers, shape.n_kv_heads, shape.max_context, shape.head_dim), np.float32, is_filled=False
-    )
-    return KVArrays(keys, values)  # type: ignore[arg-type]
+    keys = aligned_zeros((*heads, blocks, shape.head_dim, KV_BLOCK), dtype, is_filled=False)
+    values = aligned_zeros((*heads, shape.max_context, shape.head_dim), dtype, is_filled=False)
+    if precision != "int8":
+        return KVArrays(keys, values)
+    key_scales, value_scales = (np.zeros((*heads, shape.max_context), np.float32) for _ in range(2))
+    return KVArrays(keys, values, key_scales, value_scales)
+
+
+def kv_bytes_per_token(shape: Shape, precision: KVPrecision) -> int:
+    """Return the bytes that a position takes in a KV cache."""
+    n_vectors = 2 * shape.n_layers * shape.n_kv_heads
+    return n_vectors * (shape.head_dim * np.dtype(_KV_TYPES[precision]).itemsize + (4 if precision == "int8" else 0))
 
 
 def kernel_sets() -> tuple[str, ...]:
@@ -471,9 +489,7 @@ def _check(shape: Shape, weights: ModelWeights, kv: KVArrays) -> None:
     expect("final_norm", weights.final_norm, np.float32, (s.hidden,))
     expect("rope_cos", weights.rope_cos, np.float32, (s.max_context, s.head_dim // 2))
     expect("rope_sin", weights.rope_sin, np.float32, (s.max_context, s.head_dim // 2))
-    keys = (s.n_layers, s.n_kv_heads, s.max_context // KV_BLOCK, s.head_dim, KV_BLOCK)
-    expect("keys", kv.keys, np.float32, keys)
-    expect("values", kv.values, np.float32, (s.n_layers, s.n_kv_heads, s.max_context, s.head_dim))
+    _check_kv(kv, s)
     attn = s.n_heads * s.head_dim
     for layer in weights.layers:
         _expect_ternary("qkv", layer.qkv, s.q_rows + 2 * s.kv_rows, s.hidden)
@@ -486,6 +502,17 @@ def _check(shape: Shape, weights: ModelWeights, kv: KVArrays) -> None:
             expect("attn_sub_norm", layer.attn_sub_norm, np.float32, (attn,))
         if layer.ffn_sub_norm is not None:
             expect("ffn_sub_norm", layer.ffn_sub_norm, np.float32, (s.intermediate,))
+
+
+def _check_kv(kv: KVArrays, s: Shape) -> None:
+    heads, dtype = (s.n_layers, s.n_kv_heads), _KV_TYPES[kv.precision]
+    _expect("keys", kv.keys, dtype, (*heads, s.max_context // KV_BLOCK, s.head_dim, KV_BLOCK))
+    _expect("values", kv.values, dtype, (*heads, s.max_context, s.head_dim))
+    for scales in (kv.key_scales, kv.value_scales):
+        if (scales is None) != (kv.precision != "int8"):
+            raise ValueError("factors belong to a cache of int8 and to no other")
+        if scales is not None:
+            _expect("factors of the cache", scales, np.float32, (*heads, s.max_context))
 
 
 def _check_screen(screen: ScreenedHead, shape: Shape) -> None:

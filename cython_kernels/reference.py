@@ -131,7 +131,7 @@ class ReferenceTransformer:
             self._kv.keys[index, :, position // KV_BLOCK, :, position % KV_BLOCK] = k[i]
         self._kv.values[index, :, start:end] = v.transpose(1, 0, 2)
         keys = self._kv.keys[index].transpose(0, 1, 3, 2).reshape(s.n_kv_heads, -1, s.head_dim)[:, :end]
-        values = self._kv.values[index, :, :end]  # (KV, end, D)
+        values = self._kv.values[index, :, :end].astype(np.float32)  # (KV, end, D)
         grouped = q.reshape(n, s.n_kv_heads, -1, s.head_dim)  # query head i reads kv head i // (H / KV)
         scores = np.einsum("ngqd,gpd->ngqp", grouped, keys) / np.sqrt(np.float32(s.head_dim))
         future = np.arange(end) > np.arange(start, end)[:, None]  # (n, end)

@@ -14,6 +14,18 @@ cdef extern from "kernels.h" nogil:
     const tern_kernels *const *tern_available_kernels()
     const tern_kernels *tern_find_kernels(const char *name)
 
+    ctypedef enum tern_kv_type:
+        TERN_KV_F32
+        TERN_KV_F16
+        TERN_KV_I8
+
+    ctypedef struct tern_kv:
+        tern_kv_type type
+        void *keys
+        void *values
+        float *key_scales
+        float *value_scales
+
 
 cdef extern from "pack.h" nogil:
     int tern_pack(uint8_t *lines, size_t n_lines, const uint8_t *source, size_t source_rows, size_t rows,
@@ -79,8 +91,7 @@ cdef extern from "forward.h" nogil:
         const float *rope_cos
         const float *rope_sin
         tern_layer *layers
-        float *keys
-        float *values
+        tern_kv cache
 
     ctypedef struct tern_output:
         int n
@@ -282,6 +293,15 @@ cdef int _layer(tern_layer *to, source) except -1:
     return 0
 
 
+cdef int _cache(tern_kv *to, kv) except -1:
+    to.type = {"f32": TERN_KV_F32, "f16": TERN_KV_F16, "int8": TERN_KV_I8}[kv.precision]
+    to.keys = <void *><size_t>kv.keys.ctypes.data
+    to.values = <void *><size_t>kv.values.ctypes.data
+    to.key_scales = <float *>_floats(kv.key_scales)
+    to.value_scales = <float *>_floats(kv.value_scales)
+    return 0
+
+
 cdef int _fill(tern_shape *c, shape, weights, kv) except -1:
     c.hidden = shape.hidden
     c.intermediate = shape.intermediate
@@ -299,8 +319,7 @@ cdef int _fill(tern_shape *c, shape, weights, kv) except -1:
     c.final_norm = _floats(weights.final_norm)
     c.rope_cos = _floats(weights.rope_cos)
     c.rope_sin = _floats(weights.rope_sin)
-    c.keys = <float *>_floats(kv.keys)
-    c.values = <float *>_floats(kv.values)
+    _cache(&c.cache, kv)
     for i, layer in enumerate(weights.layers):
         _layer(&c.layers[<int>i], layer)
     return 0

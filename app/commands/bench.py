@@ -58,16 +58,19 @@ def _measure(arguments: argparse.Namespace, out: Output) -> "Measurement":
 def _open(
     arguments: argparse.Namespace, plan: "Plan", cancel: CancelToken, out: Output, context_length: int, n_threads: int
 ) -> "TernaryModel":
+    from core.inference.kv_cache import kv_precision
     from core.inference.model import load_model, synthetic_model
 
+    kv = kv_precision(arguments.kv_precision)
     if arguments.synthetic is not None:
         out.status("Making random weights")
-        model = synthetic_model(context_length=context_length, n_threads=n_threads, kernels=None)
+        model = synthetic_model(context_length=context_length, n_threads=n_threads, kernels=None, kv=kv)
     else:
         model = load_model(
             arguments.model,
             context_length=context_length,
             n_threads=n_threads,
+            kv=kv,
             cancel=cancel,
             emit=loading(arguments.model.name, out),
         )
@@ -79,8 +82,8 @@ def _write(arguments: argparse.Namespace, measurement: "Measurement", out: Outpu
     name = arguments.model.name if arguments.model is not None else f"random weights of {arguments.synthetic}"
     out.line(f"{name} on {measurement.machine}")
     out.line(
-        f"kernels {measurement.kernels}, loaded in {measurement.load_s:.1f} s, first token after "
-        f"{measurement.first_token_s:.2f} s, peak memory {bytes_in_words(measurement.peak_rss_bytes)}"
+        f"kernels {measurement.kernels}, cache {measurement.kv}, loaded in {measurement.load_s:.1f} s, "
+        f"first token after {measurement.first_token_s:.2f} s, peak memory {bytes_in_words(measurement.peak_rss_bytes)}"
     )
     out.line()
     out.line(f"{'phase':<9}{'threads':>8}{'tokens':>8}{'depth':>8}{'tokens/s':>11}{'memory GB/s':>13}")

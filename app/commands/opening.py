@@ -21,7 +21,9 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from core.inference.engine import Engine
 
-_OPTIONS: Final = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed", "max_tokens", "threads")
+_OPTIONS: Final = (
+    "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed", "max_tokens", "threads", "kv_precision",
+)  # fmt: skip
 # The likeliest token, whatever the settings say: nothing may change the order of the logits.
 _GREEDY: Final = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0}
 

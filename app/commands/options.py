@@ -246,7 +246,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chunk", metavar="N", type=_whole(1, 1 << 31), default=128, help="tokens read at a time (default: 128)"
     )
-    _add_machine(parser)
+    _add_kv(_add_machine(parser), "f32")
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
@@ -270,6 +270,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth", metavar="N", type=_whole(0, 1 << 20), default=0, help="tokens already in the context (default: 0)"
     )
+    _add_kv(parser, "f16")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -351,7 +352,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         spec = spec_of(key)
         standard = "" if spec.default is None else f" (standard: {spec.default})"
         group.add_argument(_flag(key), metavar=letter, type=_setting(key), help=_explained(spec) + standard)
-    _add_machine(parser)
+    _add_kv(_add_machine(parser), None)
 
 
 def _explained(spec: Spec) -> str:
@@ -359,10 +360,18 @@ def _explained(spec: Spec) -> str:
     return spec.help.replace("Empty:", "Not given:").replace("%", "%%")
 
 
-def _add_machine(parser: argparse.ArgumentParser) -> None:
+def _add_machine(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("this computer")
     group.add_argument("--threads", metavar="N", type=_setting("threads"), help="processor cores to use")
-    group.add_argument("--kv", choices=("f32",), default="f32", help="precision of the cache (default and only: f32)")
+    return group
+
+
+def _add_kv(group: argparse._ActionsContainer, default: str | None) -> None:
+    """Add --kv; None for what the settings say."""
+    spec = spec_of("kv_precision")
+    standard = default or f"what the settings say, or {spec.default}"
+    text = f"numbers in which the context is remembered (default: {standard})"
+    group.add_argument("--kv", dest="kv_precision", choices=spec.choices, default=default, help=text)
 
 
 def _flag(key: str) -> str:

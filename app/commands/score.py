@@ -54,6 +54,7 @@ def _ids(arguments: argparse.Namespace) -> "Sequence[TokenId]":
 
 
 def _score(arguments: argparse.Namespace, ids: "Sequence[TokenId]", out: Output) -> "NDArray[np.float32]":
+    from core.inference.kv_cache import kv_precision
     from core.inference.model import Interrupted, load_model, score_ids
 
     cancel = CancelToken()
@@ -63,6 +64,7 @@ def _score(arguments: argparse.Namespace, ids: "Sequence[TokenId]", out: Output)
                 arguments.model,
                 context_length=len(ids) + _ROOM,
                 n_threads=arguments.threads,
+                kv=kv_precision(arguments.kv_precision),
                 cancel=cancel,
                 emit=loading(arguments.model.name, out),
             )

@@ -92,7 +92,7 @@ class PreferencesPresenter(QObject):
         if self.window is None:
             return
         self._offer_reload()
-        if keys & {"context_length", "threads", "profile", "model_path"}:
+        if keys & {"context_length", "kv_precision", "threads", "profile", "model_path"}:
             self._find_memory()
 
     def refresh(self) -> None:

@@ -21,7 +21,7 @@ from core.inference.choices import Choice, Choices
 from core.inference.config import TokenId
 from core.inference.formats import read_tokenizer
 from core.inference.inspect import count_parameters
-from core.inference.kv_cache import PrefixCache
+from core.inference.kv_cache import KVPrecision, PrefixCache
 from core.inference.logits import HeadQuery, TopLogits
 from core.inference.loops import LoopDetector
 from core.inference.model import Interrupted, LanguageModel, TernaryModel, default_threads, load_model
@@ -396,6 +396,7 @@ def open_engine(
     context_length: int | None = None,
     n_threads: int | None = None,
     kernels: str | None = None,
+    kv: KVPrecision = "f32",
     cancel: CancelToken,
     emit: Emit,
 ) -> Engine:
@@ -407,7 +408,7 @@ def open_engine(
     """
     tokenizer = read_tokenizer(path)  # the quick part first: it may refuse
     model = load_model(
-        path, context_length=context_length, n_threads=n_threads, kernels=kernels, cancel=cancel, emit=emit
+        path, context_length=context_length, n_threads=n_threads, kernels=kernels, kv=kv, cancel=cancel, emit=emit
     )
     is_small = count_parameters(model.config) < SMALL_PARAMETERS
     return Engine(model, tokenizer, model.name, is_small=is_small)

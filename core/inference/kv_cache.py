@@ -1,12 +1,27 @@
-"""Which token ids the model's KV cache holds, so that a prompt's known beginning is not read again.
+"""Which token ids the model's KV cache holds, so that a prompt's known beginning is not read again; its precisions.
 
 Knows ids only. It is told what was read (`extend`) and what is no longer valid (`truncate`); the tensors themselves
 belong to the model.
 """
 
 from collections.abc import Sequence
+from typing import Final, Literal
 
 from core.inference.config import TokenId
+
+__all__ = ["DEFAULT_KV", "KVPrecision", "PrefixCache", "kv_precision"]
+
+KVPrecision = Literal["f32", "f16", "int8"]  # as the facade of the kernels names them
+DEFAULT_KV: Final = "f16"  # of answers; half the memory of f32 and nearly always the same words
+
+
+def kv_precision(name: str) -> KVPrecision:
+    """Return the precision of that name; ValueError for another name than f32, f16, int8."""
+    match name:
+        case "f32" | "f16" | "int8":
+            return name
+        case _:
+            raise ValueError(name)
 
 
 class PrefixCache:

@@ -20,6 +20,7 @@ from core.events import CancelToken
 from core.inference.config import TokenId
 from core.inference.engine import PREFILL_CHUNK
 from core.inference.head import HeadCounts
+from core.inference.kv_cache import KVPrecision
 from core.inference.logits import HeadQuery
 from core.inference.model import Interrupted, TernaryModel
 from cython_kernels import KV_BLOCK, sequential_read_gb_per_s
@@ -65,6 +66,7 @@ class Measurement:
 
     machine: str
     kernels: str
+    kv: KVPrecision
     load_s: float
     first_token_s: float
     peak_rss_bytes: int
@@ -84,7 +86,7 @@ def measure(open_model: Callable[[int, int], TernaryModel], plan: Plan, cancel: 
     started = time.perf_counter()
     model = open_model(plan.context_length, plan.threads[0])
     load_s = time.perf_counter() - started
-    kernels = model.kernels
+    kernels, kv = model.kernels, model.kv
     results: list[Speed] = []
     firsts: list[float] = []
     peak = 0
@@ -109,7 +111,7 @@ def measure(open_model: Callable[[int, int], TernaryModel], plan: Plan, cancel: 
             results += _speeds(plan, n_threads, prefill_s, decode_s, _read_speed(model, n_threads), counts)
     finally:
         model.close()
-    return Measurement(machine(), kernels, load_s, min(firsts), peak, tuple(results))
+    return Measurement(machine(), kernels, kv, load_s, min(firsts), peak, tuple(results))
 
 
 def _time_phases(model: TernaryModel, plan: Plan, cancel: CancelToken) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.inference.formats import read_config
+from core.inference.kv_cache import DEFAULT_KV, KVPrecision
 from core.inference.weights import memory_bytes, shape_for
 
 DEFAULT_CONTEXT: Final = 4096  # what load_model takes where nothing is said
@@ -22,7 +23,7 @@ class MemoryEstimate:
     context_length: int
 
 
-def estimate_memory(path: Path, context_length: int | None) -> MemoryEstimate:
+def estimate_memory(path: Path, context_length: int | None, kv: KVPrecision = DEFAULT_KV) -> MemoryEstimate:
     """Estimate for the model at `path`; None for the context that it would be given by default.
 
     Raises:
@@ -31,5 +32,5 @@ def estimate_memory(path: Path, context_length: int | None) -> MemoryEstimate:
     config = read_config(path)
     shape = shape_for(config, context_length or DEFAULT_CONTEXT)
     # What a context of no length would take, from two lengths: memory grows evenly with it.
-    whole, twice = (memory_bytes(config, replace(shape, max_context=n * shape.max_context)) for n in (1, 2))
+    whole, twice = (memory_bytes(config, replace(shape, max_context=n * shape.max_context), kv) for n in (1, 2))
     return MemoryEstimate(2 * whole - twice, twice - whole, shape.max_context)

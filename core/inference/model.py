@@ -23,7 +23,17 @@ from core.inference.gguf_model import gguf_config, load_gguf_weights
 from core.inference.head import ExactHead, HeadCounts
 from core.inference.logits import HeadQuery, TopLogits
 from core.inference.weights import is_screened, load_weights, memory_bytes, shape_for, synthetic_weights
-from cython_kernels import HeadBounds, KVArrays, ModelWeights, Shape, Transformer, choose_kernels, kernel_sets, new_kv
+from cython_kernels import (
+    HeadBounds,
+    KVArrays,
+    KVPrecision,
+    ModelWeights,
+    Shape,
+    Transformer,
+    choose_kernels,
+    kernel_sets,
+    new_kv,
+)
 
 __all__ = [
     "Interrupted",
@@ -128,6 +138,11 @@ class TernaryModel:
     def kernels(self) -> str:
         """Name of the kernel set in use."""
         return self._transformer.kernels
+
+    @property
+    def kv(self) -> KVPrecision:
+        """How the KV cache keeps a number; not after close()."""
+        return self._open_arrays()[1].precision
 
     @property
     def n_threads(self) -> int:
@@ -244,6 +259,7 @@ def load_model(
     n_threads: int | None = None,
     kernels: str | None = None,
     head: Head | None = None,
+    kv: KVPrecision = "f32",
     cancel: CancelToken,
     emit: Emit,
 ) -> TernaryModel:
@@ -256,6 +272,7 @@ def load_model(
         kernels: None for TERN_KERNELS, and without that the best set of this CPU.
         head: "screened" keeps the bfloat16 rows in the file, "plain" in memory, for the same logits; None for what its
             size asks for.
+        kv: how the KV cache keeps a number.
         cancel: looked at all along.
         emit: gets LoadProgress.
 
@@ -269,7 +286,7 @@ def load_model(
     def weights(screen_with: str | None) -> LoadedWeights:
         return _read_weights(path, config, shape, screen_with, cancel, emit)
 
-    return _assemble(model_name(path), config, shape, weights, n_threads, kernels, head)
+    return _assemble(model_name(path), config, shape, weights, n_threads, kernels, head, kv)
 
 
 def synthetic_model(
@@ -280,6 +297,7 @@ def synthetic_model(
     seed: int = 0,
     config: ModelConfig | None = None,
     head: Head | None = None,
+    kv: KVPrecision = "f32",
 ) -> TernaryModel:
     """Return a model of the exact 2B4T shapes, or those of `config`, with seeded random weights.
 
@@ -292,7 +310,7 @@ def synthetic_model(
     def weights(screen_with: str | None) -> LoadedWeights:
         return synthetic_weights(config, shape, seed, screen_with=screen_with)
 
-    return _assemble("synthetic-2b4t", config, shape, weights, n_threads, kernels, head)
+    return _assemble("synthetic-2b4t", config, shape, weights, n_threads, kernels, head, kv)
 
 
 def available_kernels() -> tuple[str, ...]:
@@ -365,22 +383,23 @@ def _assemble(
     n_threads: int | None,
     kernels: str | None,
     head: Head | None,
+    kv: KVPrecision,
 ) -> TernaryModel:
     threads, chosen = settle_compute(n_threads, kernels)  # first: a wrong setting must not cost the time of a load
     screened = is_screened(config) if head is None else head == "screened"
     loaded: LoadedWeights | None = None
     try:
         loaded = weights(chosen if screened else None)
-        kv = new_kv(shape)
-        transformer = Transformer(shape, loaded.weights, kv, n_threads=threads, kernels=chosen)
-        return TernaryModel(name, config, transformer, (loaded, kv))
+        cache = new_kv(shape, kv)
+        transformer = Transformer(shape, loaded.weights, cache, n_threads=threads, kernels=chosen)
+        return TernaryModel(name, config, transformer, (loaded, cache))
     except BaseException as exc:
         if loaded is not None:
             loaded.close()
         is_memory = isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOMEM)  # mmap
         if not is_memory:
             raise
-        raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape)) from exc
+        raise AppError(ErrorCode.OUT_OF_MEMORY, needed_bytes=memory_bytes(config, shape, kv)) from exc
 
 
 def settle_compute(n_threads: int | None, kernels: str | None) -> tuple[int, str]:

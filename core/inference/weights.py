@@ -18,6 +18,7 @@ from core.errors import AppError, ErrorCode
 from core.events import CancelToken, Emit, Interrupted
 from core.inference.assembly import CHUNK_VALUES, LoadedWeights, LoadMeter, TakeRows, assemble, chunks, rope_tables
 from core.inference.config import ModelConfig
+from core.inference.kv_cache import DEFAULT_KV, KVPrecision
 from core.inference.rows import FileRows, MemoryRows, RowSource
 from core.inference.safetensors import TensorFiles
 from core.inference.weight_file import WeightFile
@@ -30,6 +31,7 @@ from cython_kernels import (
     Shape,
     TernaryMatrix,
     aligned_zeros,
+    kv_bytes_per_token,
     new_screen,
     new_ternary,
     screen_rows,
@@ -85,13 +87,12 @@ def shape_for(config: ModelConfig, context_length: int) -> Shape:
     )
 
 
-def memory_bytes(config: ModelConfig, shape: Shape) -> int:
-    """Return about how much memory the packed weights and a full KV cache take."""
+def memory_bytes(config: ModelConfig, shape: Shape, kv: KVPrecision = DEFAULT_KV) -> int:
+    """Return about how much memory the packed weights and a full KV cache of that precision take."""
     ternary = sum(rows * cols // 4 for rows, cols in linear_shapes(config).values()) * shape.n_layers
     n_dense = shape.vocab * shape.hidden
     dense = n_dense if is_screened(config) else (1 if config.tie_word_embeddings else 2) * n_dense * 2
-    kv = shape.n_layers * 2 * shape.n_kv_heads * shape.head_dim * shape.max_context * 4
-    return ternary + dense + kv
+    return ternary + dense + kv_bytes_per_token(shape, kv) * shape.max_context
 
 
 def is_screened(config: ModelConfig) -> bool:

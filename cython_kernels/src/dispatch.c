@@ -20,7 +20,7 @@ static uint64_t enabled_state_(void) {
 }
 #endif
 
-enum { OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17, VNNI = 1 << 11 };
+enum { OSXSAVE = 1 << 27, F16C = 1 << 29, AVX = 1 << 28, AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17, VNNI = 1 << 11 };
 #define AVX512BW (1u << 30)
 #define AVX512VL (1u << 31)
 
@@ -30,7 +30,7 @@ static void detect_(int *has_avx2, int *has_avx512vnni) {
     cpuid_(0, leaf0);
     if (leaf0[0] < 7) return;
     cpuid_(1, leaf1);
-    if (!(leaf1[2] & OSXSAVE) || !(leaf1[2] & AVX)) return;
+    if (!(leaf1[2] & OSXSAVE) || !(leaf1[2] & AVX) || !(leaf1[2] & F16C)) return;
     uint64_t state = enabled_state_();
     if ((state & 0x6) != 0x6) return; /* xmm and ymm saved by the operating system */
     cpuid_(7, leaf7);

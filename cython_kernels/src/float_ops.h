@@ -2,7 +2,7 @@
  *
  * Included by isa_*.c after it has defined a vector of 16 floats, `v16`, with the operations v16_load, v16_store,
  * v16_set1, v16_zero, v16_add, v16_sub, v16_mul, v16_div, v16_max, v16_min, v16_abs, v16_round (half to even),
- * v16_pow2 (2^n of integral n), v16_from_bf16, v16_from_i32, v16_to_i8 (integral values within int8), and `bits`, 64
+ * v16_pow2 (2^n of integral n), v16_from_f16, v16_to_f16 (finite values, half to even), v16_from_i8, v16_from_bf16, v16_from_i32, v16_to_i8 (integral values within int8), and `bits`, 64
  * bytes for the benchmark's plain read.
  *
  * This file is where equal bits come from: each lane sees the same operations in the same order on every kernel set,
@@ -269,6 +269,7 @@ static uint64_t read_all_(const uint8_t *bytes, size_t n) {
     return bits_sum(s0) + bits_sum(s1) + bits_sum(s2) + bits_sum(s3);
 }
 
+#include "attention_ops.h"
 #include "screen_ops.h"
 
 #define TERN_KERNEL_TABLE(set)                                                                                       \
@@ -287,6 +288,10 @@ static uint64_t read_all_(const uint8_t *bytes, size_t n) {
         .screen_sums = screen_sums_,                                                                                 \
         .screen_bounds = screen_bounds_,                                                                             \
         .rope = rope_,                                                                                               \
-        .attend = attend_,                                                                                           \
+        .attend = attend_,                                                                                       \
+        .attend_tile = attend_tile_,                                                                             \
+        .merge_part = merge_part_,                                                                               \
+        .finish_part = finish_part_,                                                                             \
+        .store_kv = store_kv_,                                                                                   \
         .read_all = read_all_,                                                                                       \
     }

@@ -3,7 +3,6 @@
  * of the result. See forward.h. */
 #include "forward.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +21,7 @@ enum {
     PHASE_QKV,
     PHASE_ROPE,
     PHASE_ATTENTION,
+    PHASE_MERGE,
     PHASE_OUT_NORM,
     PHASE_OUT,
     PHASE_FFN_NORM,
@@ -60,8 +60,7 @@ struct tern_step {
     size_t group_sums_of_token;
     char *planes;    /* [MAX_BATCH][tern_screen_bytes], hidden states for the screened head */
     tern_screened screened[MAX_BATCH];
-    float *scores; /* [n_threads][queries of a KV head][max_context] */
-    size_t scores_of_thread;
+    tern_attention_state attention;
 };
 
 static void do_items_(void *argument, int phase, int from, int to, int thread);
@@ -74,7 +73,6 @@ static int allocate_(tern_step *step) {
     const tern_shape *s = &step->s;
     size_t used = 0, batch = MAX_BATCH * sizeof(float);
     size_t n_threads = (size_t)tern_pool_size(step->pool);
-    step->scores_of_thread = (size_t)(s->n_heads / s->n_kv_heads) * (size_t)s->max_context;
     size_t x = carve_(&used, batch * (size_t)s->hidden);
     size_t normed = carve_(&used, batch * (size_t)step->widest);
     size_t qkv = carve_(&used, batch * (size_t)step->qkv_rows);
@@ -83,7 +81,9 @@ static int allocate_(tern_step *step) {
     size_t q8 = carve_(&used, MAX_BATCH * (size_t)step->widest);
     step->group_sums_of_token = (size_t)(step->widest / TERN_FEWEST_GROUP_COLS + 1);
     size_t group_sums = carve_(&used, MAX_BATCH * step->group_sums_of_token * sizeof(int32_t));
-    size_t scores = carve_(&used, n_threads * step->scores_of_thread * sizeof(float));
+    size_t attending = carve_(&used, n_threads * tern_attention_scratch(s->head_dim) * sizeof(float));
+    size_t partials =
+        carve_(&used, tern_attention_partials(s->n_heads, s->head_dim, s->max_context) * sizeof(float));
     size_t planes = carve_(&used, s->screen.lines ? MAX_BATCH * tern_screen_bytes(s->hidden) : 0);
     step->memory = malloc(used + TERN_ALIGNMENT);
     if (!step->memory) return 0;
@@ -95,7 +95,20 @@ static int allocate_(tern_step *step) {
     step->gated = (float *)(base + gated);
     step->q8 = (int8_t *)(base + q8);
     step->group_sums = (int32_t *)(base + group_sums);
-    step->scores = (float *)(base + scores);
+    step->attention = (tern_attention_state){
+        .k = step->k,
+        .cache = s->cache,
+        .n_heads = s->n_heads,
+        .n_kv_heads = s->n_kv_heads,
+        .head_dim = s->head_dim,
+        .max_context = s->max_context,
+        .scratch = (float *)(base + attending),
+        .partials = (float *)(base + partials),
+        .q = step->qkv,
+        .out = step->attended,
+        .q_stride = (size_t)step->qkv_rows,
+        .out_stride = (size_t)step->attention_width,
+    };
     step->planes = base + planes;
     return 1;
 }
@@ -264,18 +277,6 @@ static void gate_up_(tern_step *step, const tern_matrix *m, range pairs) {
     }
 }
 
-static float *keys_of_(const tern_step *step, int layer, int kv_head) {
-    const tern_shape *s = &step->s;
-    size_t head = (size_t)layer * (size_t)s->n_kv_heads + (size_t)kv_head;
-    return s->keys + head * (size_t)s->max_context * (size_t)s->head_dim;
-}
-
-static float *values_of_(const tern_step *step, int layer, int kv_head) {
-    const tern_shape *s = &step->s;
-    size_t head = (size_t)layer * (size_t)s->n_kv_heads + (size_t)kv_head;
-    return s->values + head * (size_t)s->max_context * (size_t)s->head_dim;
-}
-
 /* Rotates the queries in place; rotated keys and values go into the cache. */
 static void rotate_and_store_(tern_step *step, int layer, int t) {
     const tern_shape *s = &step->s;
@@ -287,31 +288,7 @@ static void rotate_and_store_(tern_step *step, int layer, int t) {
     for (int head = 0; head < s->n_kv_heads; head++) {
         float *key = k + (size_t)head * dim;
         step->k->rope(key, half, cosine, sine);
-        float *block = keys_of_(step, layer, head) + position / TERN_KV_BLOCK * TERN_KV_BLOCK * dim;
-        for (size_t d = 0; d < dim; d++) block[d * TERN_KV_BLOCK + position % TERN_KV_BLOCK] = key[d];
-        memcpy(values_of_(step, layer, head) + position * dim, v + (size_t)head * dim, dim * sizeof(float));
-    }
-}
-
-/* One item is one token and one KV head. */
-static void attend_items_(tern_step *step, int layer, range items, int thread) {
-    const tern_shape *s = &step->s;
-    int queries = s->n_heads / s->n_kv_heads;
-    for (int item = items.from; item < items.to; item++) {
-        int t = item / s->n_kv_heads, kv_head = item % s->n_kv_heads;
-        size_t first = (size_t)(kv_head * queries) * (size_t)s->head_dim;
-        tern_attention a = {
-            .q = step->qkv + (size_t)t * (size_t)step->qkv_rows + first,
-            .keys = keys_of_(step, layer, kv_head),
-            .values = values_of_(step, layer, kv_head),
-            .scores = step->scores + (size_t)thread * step->scores_of_thread,
-            .out = step->attended + (size_t)t * (size_t)step->attention_width + first,
-            .n_queries = queries,
-            .head_dim = s->head_dim,
-            .n_positions = step->start + t + 1,
-            .scale = 1.0f / sqrtf((float)s->head_dim),
-        };
-        step->k->attend(&a);
+        tern_attention_store(&step->attention, layer, head, (int)position, key, v + (size_t)head * dim);
     }
 }
 
@@ -371,7 +348,12 @@ static void do_layer_items_(tern_step *step, int index, int phase, range items, 
         case PHASE_ROPE:
             for (int t = items.from; t < items.to; t++) rotate_and_store_(step, index, t);
             break;
-        case PHASE_ATTENTION: attend_items_(step, index, items, thread); break;
+        case PHASE_ATTENTION:
+            for (int i = items.from; i < items.to; i++) tern_attend_item(&step->attention, index, i, thread);
+            break;
+        case PHASE_MERGE:
+            for (int i = items.from; i < items.to; i++) tern_merge_item(&step->attention, i);
+            break;
         case PHASE_OUT_NORM:
             quantize_tokens_(step, step->attended, step->attention_width, layer->attn_sub_norm, &layer->o, items);
             break;
@@ -405,12 +387,14 @@ static void do_items_(void *argument, int phase, int from, int to, int thread) {
 static void plan_(tern_step *step) {
     const tern_shape *s = &step->s;
     int few = step->n == 1 ? 4 : 1, fewer = step->n == 1 ? 2 : 1, phase = FIRST_LAYER;
+    tern_attention_batch(&step->attention, step->n, step->start);
     tern_phases_set(step->phases, PHASE_EMBED, step->n, 4);
     for (int i = 0; i < s->n_layers; i++, phase += PHASES_OF_LAYER) {
         const tern_layer *layer = &s->layers[i];
         for (int p = 0; p < PHASES_OF_LAYER; p++) tern_phases_set(step->phases, phase + p, step->n, 1);
         tern_phases_set(step->phases, phase + PHASE_QKV, layer->qkv.n_blocks, few);
-        tern_phases_set(step->phases, phase + PHASE_ATTENTION, step->n * s->n_kv_heads, 1);
+        tern_phases_set(step->phases, phase + PHASE_ATTENTION, tern_attention_items(&step->attention), 1);
+        tern_phases_set(step->phases, phase + PHASE_MERGE, tern_merge_items(&step->attention), 1);
         tern_phases_set(step->phases, phase + PHASE_OUT, layer->o.n_blocks, few);
         tern_phases_set(step->phases, phase + PHASE_GATE_UP, layer->gate_up.n_blocks / 2, fewer);
         tern_phases_set(step->phases, phase + PHASE_DOWN, layer->down.n_blocks, fewer);

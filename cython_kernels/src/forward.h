@@ -2,6 +2,7 @@
 #ifndef TERN_FORWARD_H
 #define TERN_FORWARD_H
 
+#include "attention.h"
 #include "head.h"
 #include "kernels.h"
 #include "threads.h"
@@ -33,8 +34,7 @@ typedef struct {
     const float *final_norm;
     const float *rope_cos, *rope_sin; /* [max_context][head_dim / 2] */
     tern_layer *layers;               /* owned, filled by the caller */
-    float *keys;                      /* [n_layers][n_kv_heads][max_context / 16][head_dim][16] */
-    float *values;                    /* [n_layers][n_kv_heads][max_context][head_dim] */
+    tern_kv cache;                    /* of all layers and KV heads: keys, values [n_layers][n_kv_heads][..] */
 } tern_shape;
 
 /* What a step gives for its last id or for all of its ids; NULL: not wanted. */

@@ -2,9 +2,9 @@
 #if defined(__x86_64__) || defined(_M_X64)
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)
 #elif defined(__GNUC__)
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,f16c")
 #endif
 
 #include <immintrin.h>
@@ -53,6 +53,19 @@ static inline __m256 bf16_half_(const uint16_t *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
 static inline v16 v16_from_bf16(const uint16_t *p) { return pair_(bf16_half_(p), bf16_half_(p + 8)); }
+static inline v16 v16_from_f16(const uint16_t *p) {
+    return pair_(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
+                 _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8))));
+}
+static inline void v16_to_f16(uint16_t *p, v16 a) {
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a.low, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)(p + 8), _mm256_cvtps_ph(a.high, _MM_FROUND_TO_NEAREST_INT));
+}
+static inline v16 v16_from_i8(const int8_t *p) {
+    __m128i q = _mm_loadu_si128((const __m128i *)p);
+    return pair_(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)),
+                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(q, q))));
+}
 static inline __m256 i32_half_(const int32_t *p, __m256i minus) {
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)p), minus));
 }

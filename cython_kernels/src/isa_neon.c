@@ -44,6 +44,23 @@ static inline v16 v16_from_bf16(const uint16_t *p) {
     v16 r;
     FOUR(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16)));
 }
+static inline v16 v16_from_f16(const uint16_t *p) {
+    v16 r;
+    FOUR(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i))));
+}
+static inline void v16_to_f16(uint16_t *p, v16 a) {
+    for (int i = 0; i < 4; i++) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(a.q[i])));
+}
+static inline v16 v16_from_i8(const int8_t *p) {
+    int8x16_t q = vld1q_s8(p);
+    int16x8_t low = vmovl_s8(vget_low_s8(q)), high = vmovl_s8(vget_high_s8(q));
+    v16 r;
+    r.q[0] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
+    r.q[1] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(low)));
+    r.q[2] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
+    r.q[3] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)));
+    return r;
+}
 static inline v16 v16_from_i32(const int32_t *p, int32_t minus) {
     v16 r;
     FOUR(vcvtq_f32_s32(vsubq_s32(vld1q_s32(p + 4 * i), vdupq_n_s32(minus))));

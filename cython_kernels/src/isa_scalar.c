@@ -42,6 +42,41 @@ static inline v16 v16_from_bf16(const uint16_t *p) {
     }
     return r;
 }
+/* Half precision: numbers below 2^-14 are whole multiples of 2^-24, the others have 10 bits behind the point. */
+static inline v16 v16_from_f16(const uint16_t *p) {
+    v16 r;
+    EACH {
+        uint32_t sign = (uint32_t)(p[i] & 0x8000) << 16, exponent = p[i] >> 10 & 31, fraction = p[i] & 1023;
+        uint32_t bits = exponent == 31 ? 0x7f800000u | fraction << 13 : (exponent + 112) << 23 | fraction << 13;
+        if (exponent == 0) {
+            float tiny = (float)fraction * 5.9604644775390625e-8f; /* 2^-24, exact */
+            memcpy(&bits, &tiny, 4);
+        }
+        bits |= sign;
+        memcpy(&r.f[i], &bits, 4);
+    }
+    return r;
+}
+/* Half to even by adding half of the last place, less one where it is even already; a carry enters the exponent as it
+ * should. Below 2^-14 the rounding is that of an addition to 0.5, whose last place is 2^-24. */
+static inline void v16_to_f16(uint16_t *p, v16 a) {
+    EACH {
+        uint32_t bits, rounded;
+        memcpy(&bits, &a.f[i], 4);
+        uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+        if (size < 0x38800000u) {
+            float shifted;
+            memcpy(&shifted, &size, 4);
+            shifted += 0.5f;
+            memcpy(&rounded, &shifted, 4);
+            rounded -= 0x3f000000u;
+        } else {
+            rounded = (size - 0x38000000u + 0xfff + (size >> 13 & 1)) >> 13;
+        }
+        p[i] = (uint16_t)(sign | rounded);
+    }
+}
+static inline v16 v16_from_i8(const int8_t *p) { v16 r; EACH r.f[i] = (float)p[i]; return r; }
 static inline v16 v16_from_i32(const int32_t *p, int32_t minus) { v16 r; EACH r.f[i] = (float)(p[i] - minus); return r; }
 static inline void v16_to_i8(int8_t *p, v16 a) { EACH p[i] = (int8_t)a.f[i]; }
 #undef EACH

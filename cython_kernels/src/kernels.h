@@ -26,12 +26,38 @@ enum {
     TERN_LINE = 64,       /* bytes */
     TERN_GROUP = 4,       /* tokens that share one read of the weights */
     TERN_KV_BLOCK = 16,   /* positions in one transposed block of keys */
+    TERN_ATTENTION_BLOCK = 256, /* positions whose weights are summed by themselves */
+    TERN_TILE_QUERIES = 16,     /* that share one read of keys and values */
+    TERN_PART_SUMS = 16,        /* floats before the weighed values of a part */
     TERN_MAX_INPUTS = 65536
 };
 
 typedef enum { TERN_RELU2 = 0, TERN_SILU = 1, TERN_GELU = 2 } tern_activation; /* GELU in its tanh form */
 
-/* Where attention for one token and one KV head reads and writes. */
+/* How keys and values are kept: float32, half precision, or int8 with a factor for each position and head. */
+typedef enum { TERN_KV_F32 = 0, TERN_KV_F16 = 1, TERN_KV_I8 = 2 } tern_kv_type;
+
+/* Keys and values of one layer and KV head. */
+typedef struct {
+    tern_kv_type type;
+    void *keys;                        /* [positions / 16][head_dim][16] */
+    void *values;                      /* [positions][head_dim] */
+    float *key_scales, *value_scales;  /* [positions], int8 alone */
+} tern_kv;
+
+/* Some queries and one block of positions, see attention_ops.h. A part is the largest score, the sum of the weights,
+ * room up to TERN_PART_SUMS floats, and the weighed values [head_dim]. */
+typedef struct {
+    tern_kv kv; /* from the block's first position on */
+    const float *q[TERN_TILE_QUERIES];
+    int n_visible[TERN_TILE_QUERIES]; /* positions of the block that the query sees, 1 .. TERN_ATTENTION_BLOCK */
+    float *part[TERN_TILE_QUERIES];
+    float *weights; /* scratch, [TERN_TILE_QUERIES][TERN_ATTENTION_BLOCK] */
+    int n_queries, head_dim;
+    float scale;
+} tern_tile;
+
+/* Where attention of the encoder for one token and one KV head reads and writes. */
 typedef struct {
     const float *q;      /* [n_queries][head_dim], the query heads that share this KV head */
     const float *keys;   /* [positions / 16][head_dim][16] */
@@ -96,6 +122,13 @@ typedef struct {
     void (*rope)(float *head, size_t half, const float *cosine, const float *sine);
 
     void (*attend)(const tern_attention *a);
+
+    /* Attention over the KV cache (attention_ops.h): the parts of one block; two parts of one query into the first, in
+     * the order of their blocks; a part into attention's output; one key and value into the cache. */
+    void (*attend_tile)(const tern_tile *tile);
+    void (*merge_part)(float *part, const float *next, size_t head_dim);
+    void (*finish_part)(const float *part, size_t head_dim, float *out);
+    void (*store_kv)(const tern_kv *kv, size_t position, const float *key, const float *value, size_t head_dim);
 
     /* Reads n bytes (n % 64 == 0) in order; the sum keeps the compiler honest. */
     uint64_t (*read_all)(const uint8_t *bytes, size_t n);

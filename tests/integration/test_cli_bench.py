@@ -35,7 +35,7 @@ def test_json_has_exactly_these_keys(tern: Tern) -> None:
     )
     assert (ended.code, ended.err) == (0, "")
     figures = json.loads(ended.out)
-    assert list(figures) == ["machine", "kernels", "load_s", "first_token_s", "peak_rss_bytes", "results"]
+    assert list(figures) == ["machine", "kernels", "kv", "load_s", "first_token_s", "peak_rss_bytes", "results"]
     rows = figures["results"]
     for row in rows:
         assert list(row) == [

@@ -116,9 +116,72 @@ static void attention_(const tern_kernels *k, const tern_kernels *reference) {
     }
 }
 
+/* Tiles of every precision; stored keys, values and factors; parts merged and finished. */
+static void tiles_(const tern_kernels *k, const tern_kernels *reference) {
+    enum { DIM = 48, BLOCK = TERN_ATTENTION_BLOCK, PART = TERN_PART_SUMS + DIM, QUERIES = TERN_TILE_QUERIES };
+    static float keys[2][BLOCK * DIM], values[2][BLOCK * DIM], scales[2][2][BLOCK], q[QUERIES * DIM];
+    static float parts[2][QUERIES * PART], weights[QUERIES * BLOCK], out[2][DIM], key[DIM], value[DIM];
+    for (int i = 0; i < QUERIES * DIM; i++) q[i] = real_();
+    for (int type = TERN_KV_F32; type <= TERN_KV_I8; type++) {
+        const tern_kernels *both[2] = {k, reference};
+        tern_kv kv[2];
+        for (int s = 0; s < 2; s++) kv[s] = (tern_kv){(tern_kv_type)type, keys[s], values[s], scales[s][0], scales[s][1]};
+        for (size_t p = 0; p < BLOCK; p++) {
+            for (int d = 0; d < DIM; d++) key[d] = p == 7 ? 0.0f : real_(), value[d] = p == 9 ? 7e4f * real_() : real_() / 3e5f;
+            for (int s = 0; s < 2; s++) both[s]->store_kv(&kv[s], p, key, value, DIM);
+        }
+        same_(k->name, "stored keys", keys[0], keys[1], sizeof keys[0]);
+        same_(k->name, "stored values", values[0], values[1], sizeof values[0]);
+        same_(k->name, "factors", scales[0], scales[1], sizeof scales[0]);
+        for (int n = 1; n <= BLOCK; n += n < 40 ? 3 : 31) {
+            for (int s = 0; s < 2; s++) {
+                tern_tile t = {.kv = kv[s], .weights = weights, .n_queries = 1 + n % QUERIES, .head_dim = DIM, .scale = 0.1f};
+                for (int i = 0; i < t.n_queries; i++) {
+                    t.q[i] = q + i * DIM, t.part[i] = parts[s] + i * PART, t.n_visible[i] = n > i ? n - i : 1;
+                }
+                both[s]->attend_tile(&t);
+                if (t.n_queries > 1) both[s]->merge_part(parts[s], parts[s] + PART, DIM);
+                both[s]->finish_part(parts[s], DIM, out[s]);
+            }
+            same_(k->name, "attend_tile", parts[0], parts[1], sizeof parts[0]);
+            same_(k->name, "finish_part", out[0], out[1], sizeof out[0]);
+        }
+    }
+}
+
+/* Every half that is a number to float and back; floats of all sizes, and those halfway between halves. */
+static void halves_(const tern_kernels *k, const tern_kernels *reference) {
+    static uint16_t keys[16 * 16], values[16], want[16];
+    static float q[16], part[TERN_PART_SUMS + 16], weights[TERN_ATTENTION_BLOCK], x[16], zero[16];
+    tern_kv kv = {.type = TERN_KV_F16, .keys = keys, .values = values};
+    for (uint32_t half = 0; half < 0x10000; half += 16) {
+        if ((half & 0x7c00) == 0x7c00) continue;
+        for (uint32_t i = 0; i < 16; i++) want[i] = values[i] = (uint16_t)(half + i);
+        tern_tile t = {.kv = kv, .q = {q}, .n_visible = {1}, .part = {part}, .weights = weights, .n_queries = 1,
+                       .head_dim = 16, .scale = 1.0f};
+        k->attend_tile(&t);
+        memcpy(x, part + TERN_PART_SUMS, sizeof x);
+        k->store_kv(&kv, 0, zero, x, 16);
+        if (half == 0x8000) want[0] = 0; /* a sum that began with 0 is no -0 */
+        same_(k->name, "a half there and back", values, want, sizeof want);
+        for (int between = 0; between < 3; between++) {
+            for (int i = 0; i < 16; i++) {
+                uint32_t bits;
+                memcpy(&bits, &x[i], 4);
+                bits += between == 0 ? 0x1000 : between == 1 ? 1u : next_() % 0x2000;
+                memcpy(&x[i], &bits, 4);
+            }
+            k->store_kv(&kv, 0, zero, x, 16);
+            memcpy(want, values, sizeof want);
+            reference->store_kv(&kv, 0, zero, x, 16);
+            same_(k->name, "a float as a half", want, values, sizeof want);
+        }
+    }
+}
+
 /* ---- a whole small model ---- */
 
-enum { HIDDEN = 96, INNER = 176, LAYERS = 2, HEADS = 4, KV_HEADS = 2, DIM = 32, VOCAB = 70, CONTEXT = 96 };
+enum { HIDDEN = 96, INNER = 176, LAYERS = 2, HEADS = 4, KV_HEADS = 2, DIM = 32, VOCAB = 70, CONTEXT = 96, LONG = 560 };
 
 static tern_matrix matrix_(int rows, int cols) {
     int n_blocks = (rows + 63) / 64;
@@ -177,11 +240,18 @@ static float *ones_(int n) {
     return a;
 }
 
+static tern_kv cache_of_(tern_kv_type type, int context) {
+    size_t vectors = (size_t)LAYERS * KV_HEADS * (size_t)context, n = vectors * DIM * sizeof(float);
+    return (tern_kv){type, calloc(1, n), calloc(1, n), calloc(vectors, sizeof(float)), calloc(vectors, sizeof(float))};
+}
+
+static tern_kv cache_(tern_kv_type type) { return cache_of_(type, CONTEXT); }
+
+static void free_(tern_kv kv) { free(kv.keys), free(kv.values), free(kv.key_scales), free(kv.value_scales); }
+
 static void step_of_(const tern_shape *shape, const tern_kernels *k, int n_threads, int chunk, float *logits) {
     tern_shape s = *shape;
-    size_t cache = (size_t)LAYERS * KV_HEADS * CONTEXT * DIM;
-    s.keys = calloc(cache, sizeof(float));
-    s.values = calloc(cache, sizeof(float));
+    s.cache = cache_(TERN_KV_F32);
     s.layers = malloc(LAYERS * sizeof *s.layers);
     memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
     tern_step *step = tern_step_create(&s, k, n_threads);
@@ -193,7 +263,41 @@ static void step_of_(const tern_shape *shape, const tern_kernels *k, int n_threa
         if (!tern_step_forward(step, ids + at, NULL, n, at, &out)) n_bad++;
     }
     tern_step_destroy(step);
-    free(s.keys), free(s.values);
+    free_(s.cache);
+}
+
+/* Positions in several blocks, in every precision: one token after the other, some at a time, in whole batches, and
+ * read again after half of it was forgotten; all of them give the last positions the same hidden states. */
+static void long_step_(const tern_shape *shape, const tern_kernels *const *sets) {
+    static float want[LONG * HIDDEN], got[LONG * HIDDEN];
+    static int32_t ids[LONG];
+    for (int i = 0; i < LONG; i++) ids[i] = i * 31 % VOCAB;
+    for (int type = TERN_KV_F32; type <= TERN_KV_I8; type++) {
+        for (int i = 0; sets[i]; i++) {
+            int chunks[] = {LONG, 5, 1}, is_last = !sets[i + 1];
+            for (int c = 0; c < (is_last ? 1 : 3); c++) {
+                for (int n_threads = c ? 3 : 1; n_threads <= 3; n_threads += 2) {
+                    tern_shape s = *shape;
+                    s.max_context = LONG;
+                    s.cache = cache_of_((tern_kv_type)type, LONG);
+                    s.layers = malloc(LAYERS * sizeof *s.layers);
+                    memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
+                    tern_step *step = tern_step_create(&s, sets[i], n_threads);
+                    for (int again = 0; again < (c == 1 ? 2 : 1); again++) {
+                        for (int at = again ? LONG / 2 - 13 : 0; at < LONG; at += chunks[c]) {
+                            int n = LONG - at < chunks[c] ? LONG - at : chunks[c];
+                            tern_output out = {.n = n, .hidden = got + (size_t)at * HIDDEN};
+                            if (!tern_step_forward(step, ids + at, NULL, n, at, &out)) n_bad++;
+                        }
+                    }
+                    if (i == 0 && c == 0 && n_threads == 1) memcpy(want, got, sizeof got);
+                    same_(sets[i]->name, "a long step", got, want, sizeof got);
+                    tern_step_destroy(step);
+                    free_(s.cache);
+                }
+            }
+        }
+    }
 }
 
 #ifndef _WIN32
@@ -217,9 +321,7 @@ static void screened_step_(const tern_shape *shape, const tern_kernels *const *s
         if (i) same_(sets[i]->name, "screen_row", lines_here, lines, sizeof lines);
         for (int n_threads = 1; n_threads <= 3; n_threads++) {
             tern_shape s = *shape;
-            size_t cache = (size_t)LAYERS * KV_HEADS * CONTEXT * DIM;
-            s.keys = calloc(cache, sizeof(float));
-            s.values = calloc(cache, sizeof(float));
+            s.cache = cache_(TERN_KV_F32);
             s.layers = malloc(LAYERS * sizeof *s.layers);
             memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
             s.embedding = s.head = NULL;
@@ -245,7 +347,7 @@ static void screened_step_(const tern_shape *shape, const tern_kernels *const *s
                 }
             }
             tern_step_destroy(step);
-            free(s.keys), free(s.values);
+            free_(s.cache);
         }
     }
 }
@@ -279,7 +381,12 @@ static void whole_step_(const tern_kernels *const *sets, int hidden, int inner, 
             }
         }
     }
-    if (hidden == HIDDEN) screened_step_(&shape, sets, want);
+    if (hidden == HIDDEN) {
+        screened_step_(&shape, sets, want);
+        tern_shape further = shape;
+        further.rope_cos = further.rope_sin = ones_(LONG * DIM / 2);
+        long_step_(&further, sets);
+    }
 #ifndef _WIN32
     for (int n_threads = 1; group_lines == 0 && n_threads <= 4; n_threads++) storm_(&shape, sets[0], n_threads, want);
 #endif
@@ -352,9 +459,7 @@ static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads
     tern_output out = {.n = CONTEXT, .logits = got};
     int n_stopped = 0;
     tern_shape s = *shape;
-    size_t cache = (size_t)LAYERS * KV_HEADS * CONTEXT * DIM;
-    s.keys = calloc(cache, sizeof(float));
-    s.values = calloc(cache, sizeof(float));
+    s.cache = cache_(TERN_KV_F32);
     s.layers = malloc(LAYERS * sizeof *s.layers);
     memcpy(s.layers, shape->layers, LAYERS * sizeof *s.layers);
     storm of = {.step = tern_step_create(&s, k, n_threads)};
@@ -373,7 +478,7 @@ static void storm_(const tern_shape *shape, const tern_kernels *k, int n_threads
     same_(k->name, "the step after a storm of interrupts", got, want, sizeof got);
     if (n_stopped == 0) printf("no run was stopped\n"), n_bad++;
     tern_step_destroy(of.step);
-    free(s.keys), free(s.values);
+    free_(s.cache);
 }
 #endif
 
@@ -383,6 +488,8 @@ int main(void) {
         ternary_(sets[i], &tern_kernels_scalar);
         floats_(sets[i], &tern_kernels_scalar);
         attention_(sets[i], &tern_kernels_scalar);
+        tiles_(sets[i], &tern_kernels_scalar);
+        halves_(sets[i], &tern_kernels_scalar);
         linear_(sets[i], &tern_kernels_scalar);
     }
     whole_step_(sets, HIDDEN, INNER, 0);

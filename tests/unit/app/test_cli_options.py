@@ -8,6 +8,7 @@ from terminal import Tern
 from app.commands.options import build_parser, check, token_ids
 from app.commands.problems import UsageError
 from core.errors import AppError, ErrorCode
+from core.specs import spec_of
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ BAD = [
     "ask",
     "ask a b",
     "ask --temp 1 a",
-    "ask --kv f16 a",
+    "ask --kv f64 a",
     "ask --greedy --temperature 1 a",
     "ask --greedy --seed 1 a",
     "ask --raw --system x a",
@@ -111,7 +112,15 @@ def test_what_is_not_given_is_left_to_the_settings() -> None:
     check(arguments)
     given = vars(arguments)
     assert [given[key] for key in ("model", "system", "temperature", "top_k", "seed", "threads")] == [None] * 6
-    assert given["kv"] == "f32"
+    assert given["kv_precision"] is None
+
+
+def test_scores_are_exact_and_a_bench_measures_what_chats_use() -> None:
+    parse = build_parser().parse_args
+    score = ["score", "--model", "m", "--ids", "1", "--out", "o"]
+    assert parse(score).kv_precision == "f32"
+    assert parse([*score, "--kv", "int8"]).kv_precision == "int8"
+    assert parse(["bench", "--synthetic", "2b4t"]).kv_precision == spec_of("kv_precision").default == "f16"
 
 
 def test_numbers_are_read_as_what_they_are() -> None:

@@ -124,7 +124,7 @@ def test_impossible_thread_counts_are_refused(tiny_model_dir: Make, threads: int
 def test_too_little_memory_says_how_much_is_needed(
     tiny_model_dir: Make, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    def fail(shape: object) -> None:
+    def fail(shape: object, kv: object) -> None:
         raise failure
 
     monkeypatch.setattr(model_module, "new_kv", fail)

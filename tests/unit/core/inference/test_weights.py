@@ -288,8 +288,10 @@ def test_context_is_clamped_and_rounded_down_to_key_blocks() -> None:
 
 def test_memory_of_2b4t_is_known() -> None:
     config = config_2b4t()
-    kv = 4096 * 30 * 2 * 640 * 4
-    assert memory_bytes(config, shape_for(config, 4096)) == 521_011_200 + 328_335_360 + kv
+    packed, shape, vectors = 521_011_200 + 328_335_360, shape_for(config, 4096), 4096 * 30 * 2 * 5
+    assert memory_bytes(config, shape, "f32") == packed + vectors * 128 * 4
+    assert memory_bytes(config, shape) == memory_bytes(config, shape, "f16") == packed + vectors * 128 * 2
+    assert memory_bytes(config, shape, "int8") == packed + vectors * (128 + 4)
 
 
 def test_rope_tables_match_the_definition() -> None:
