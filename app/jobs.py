@@ -22,6 +22,7 @@ from core.events import (
     DownloadProgress,
     Emit,
     ExchangeProgress,
+    IndexProgress,
     Interrupted,
     LoadProgress,
     PromptProgress,
@@ -30,9 +31,30 @@ from core.events import (
 )
 
 FRAME_MS = 16
-LANES = ("engine", "store", "load", "library", "download", "search", "history", "models", "count")
+LANES = (
+    "engine",
+    "store",
+    "load",
+    "library",
+    "download",
+    "search",
+    "history",
+    "models",
+    "count",
+    "index",
+    "lookup",
+    "pages",
+)
 DURABLE_LANES = frozenset({"store"})  # what waits here at the end is still carried out: it saves things
-_LATEST_ONLY = (LoadProgress, PromptProgress, Saved, DownloadProgress, DocumentProgress, ExchangeProgress)
+_LATEST_ONLY = (
+    LoadProgress,
+    PromptProgress,
+    Saved,
+    DownloadProgress,
+    DocumentProgress,
+    ExchangeProgress,
+    IndexProgress,
+)
 
 _log = logging.getLogger(__name__)
 

@@ -27,6 +27,7 @@ from app.chat.model_session import ModelSession
 from app.chat.overrides import OverridesPresenter
 from app.chat.presenter import ChatPresenter
 from app.chat.rows import RowActions
+from app.chat.scope import ScopePresenter
 from app.desktop.part import DesktopPart
 from app.document_words import file_filters
 from app.file_dialogs import choose_files, choose_folder
@@ -36,12 +37,15 @@ from app.history.places import PlacesPresenter
 from app.history.presenter import HistoryPresenter
 from app.history.sidebar import Sidebar
 from app.jobs import JobRunner
+from app.library.desk import DocumentsDesk
+from app.library.presenter import LibraryPresenter
 from app.menus import When, build_menus, shortcuts
 from app.models.joining import ModelsPart
 from app.notices import Action, starts_failed
 from app.plain_text import tell
 from app.preferences.live import LiveSettings
 from app.preferences.presenter import PreferencesPresenter
+from app.reader.presenter import PagePresenter
 from app.status_line import StatusLine
 from app.theme import SIZES, Density, Scheme, Theme
 from app.window_state import WindowState
@@ -97,6 +101,8 @@ class MainWindow(QMainWindow):
         self.chat = ChatPresenter(runner, self.messages, self._answering, self)
         self.documents = DocumentsPresenter(runner, self.chat, wiring.build_extractor(paths), self)
         self.overrides = OverridesPresenter(runner, self.chat, self)
+        self.library = LibraryPresenter(runner, theme, self)
+        self.reader = PagePresenter(runner, theme, wiring.build_extractor(paths), self)
         self.preferences = PreferencesPresenter(
             runner, theme, paths, self.live, self.models, lambda: self._services, self
         )
@@ -104,7 +110,11 @@ class MainWindow(QMainWindow):
         self.sidebar = Sidebar(theme)
         self.history = HistoryPresenter(runner, self.sidebar, self)
         actions = RowActions(
-            lambda href: confirm_link(self, href), self.on_notice, self.on_row_resized, self.on_message_action
+            lambda href: confirm_link(self, href),
+            self.on_notice,
+            self.on_row_resized,
+            self.on_message_action,
+            lambda *passage: self.desk.on_passage(*passage),
         )
         self.pane = ChatPane(self.messages, theme, self.live, actions)
         self.pane.composer.text.sends_on_enter = settings.flag("send_on_enter")
@@ -124,6 +134,10 @@ class MainWindow(QMainWindow):
         # Before the places: what was typed before an edit is what is kept of a conversation that is left.
         self.branches = BranchesPresenter(runner, theme, self.chat, self.messages, self.pane, lambda: self._services)
         self.places = PlacesPresenter(runner, self.chat, self.messages, self.pane, self)
+        self.scope = ScopePresenter(runner, self.chat, self.pane.composer.scope, self)
+        self.desk = DocumentsDesk(
+            self, runner, self.chat, self.documents, self.library, self.reader, self.scope, lambda: self._services
+        )
         self.status = StatusLine(theme)
         self._arrange()
         self.actions_by_name = build_menus(self, self, theme.scheme)
@@ -181,6 +195,8 @@ class MainWindow(QMainWindow):
         self.documents.attach(services.store)
         self.overrides.attach(services.overrides)
         self._attach_history(services)
+        self.scope.attach(services.scopes)
+        self.library.attach(services.collections)
         self.history.refresh(self._on_listed)
         recovery = services.database.recovery
         if recovery is not None:
@@ -268,6 +284,10 @@ class MainWindow(QMainWindow):
     def on_attach_files(self) -> None:
         """Let the person point at documents."""
         choose_files(self, "Attach documents", self.documents.add, file_filters())
+
+    def on_my_documents(self) -> None:
+        """Open the window of the documents."""
+        self.library.open()
 
     def on_model_folder(self, path: Path) -> None:
         """Load the model in a folder and remember it."""
@@ -527,6 +547,8 @@ class MainWindow(QMainWindow):
         self.places.flush()
         self.preferences.close()
         self.model_part.presenter.close()
+        self.library.close()
+        self.reader.close()
         if not self.live.is_saved:
             self.live.flush()
         state = self._current_state()
@@ -537,7 +559,8 @@ class MainWindow(QMainWindow):
         """Hold on to what counts for the message that is being sent; what is returned runs in the engine lane."""
         assert self._services is not None
         services, settings, new = self._services, self.settings, self.overrides.of_new_chat()
-        return lambda chat_id: wiring.answering(services, self.models.engine, settings, chat_id, new)
+        scope = self.scope.of_new_chat()
+        return lambda chat_id: wiring.answering(services, self.models.engine, settings, chat_id, new, scope)
 
     def _try_again(self) -> None:
         self.chat.dismiss_errors()
@@ -670,6 +693,7 @@ class MainWindow(QMainWindow):
         self.pane.composer.chips.reading_cancelled.connect(self.documents.stop_reading)
         self.pane.composer.chips.removed.connect(self.documents.remove)
         self.pane.composer.attach_requested.connect(self.on_attach_files)
+        self.pane.composer.scope.documents_requested.connect(self.on_my_documents)
         self.models.changed.connect(self.on_model_changed)
         self.models.installed_changed.connect(self.on_models_found)
         self.models.failed.connect(self.chat.show_error)

@@ -56,6 +56,7 @@ _MENUS: tuple[tuple[str, tuple[_Command, ...]], ...] = (
         (
             _Command("&New chat", "on_new_chat", "Ctrl+N"),
             _Command("&Attach documents…", "on_attach_files", "Ctrl+Shift+O"),
+            _Command("&My documents…", "on_my_documents", "Ctrl+D"),
             _Command("&Open a model folder…", "on_open_model_folder", "Ctrl+O"),
             _SEPARATOR,
             _Command("&Import chats…", "exchange.import_file"),

@@ -400,6 +400,13 @@ def ending(reason: StopReason) -> str:
     return _ENDINGS[reason]
 
 
+def not_in_documents(*, has_passages: bool) -> str:
+    """Return the sentence for a question that the documents do not answer."""
+    if has_passages:
+        return ending(StopReason.NOT_IN_DOCUMENTS)
+    return "This is not in your documents: none of them has the words of your question. Nothing was made up."
+
+
 def trimmed(turns_dropped: int) -> str:
     """Return the sentence for messages that no longer fit and were not seen by the model."""
     if turns_dropped == 1:

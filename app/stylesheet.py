@@ -23,6 +23,7 @@ def build_stylesheet(tokens: Tokens, sizes: Sizes, px: Callable[[int], int]) -> 
             _lists(tokens, sizes),
             _menus(tokens, sizes),
             _bars(tokens),
+            _library(tokens, sizes),
             _settings(tokens, sizes, px),
             _desktop(tokens, sizes),
         )
@@ -49,6 +50,11 @@ QMainWindow, QDialog, QMessageBox {{ background: {t.paper}; }}
 #passagesCard {{ background: transparent; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
 #card {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
 #column, #columnBody {{ background: {t.paper}; border: none; }}
+QLabel[kind="openable"]:hover {{ background: {t.hover}; border-radius: {s.space_1}px; }}
+#openableCard {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius}px; }}
+#openableCard:hover {{ background: {t.hover}; }}
+#openableCard:focus {{ border: 2px solid {t.sea}; }}
+#dropArea {{ background: {t.surface}; border: 2px dashed {t.line}; border-radius: {s.radius}px; }}
 #chip {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius_control}px; }}
 #messageText {{ background: transparent; border: none; color: {t.ink}; }}
 #messageText:focus, #codeBlock QPlainTextEdit:focus {{ background: {t.hover}; }}
@@ -157,6 +163,37 @@ QMenu::item {{ padding: {s.space_1 + 2}px {s.space_5}px; border-radius: {s.space
 QMenu::item:selected {{ background: {t.selected}; color: {t.ink}; }}
 QMenu::item:disabled {{ color: {t.ink_2}; }}
 QMenu::separator {{ height: 1px; background: {t.line}; margin: {s.space_1}px {s.space_2}px; }}
+"""
+
+
+def _library(t: Tokens, s: Sizes) -> str:
+    return f"""
+#libraryWindow, #pageWindow, #libraryPage, #libraryBody {{ background: {t.paper}; border: none; }}
+#libraryTop {{ background: {t.rail}; border: none; border-bottom: 1px solid {t.line}; }}
+#libraryRail {{ background: {t.rail}; border: none; }}
+#libraryList {{ background: transparent; border: 2px solid transparent; border-radius: {s.radius}px; color: {t.ink};
+  outline: none; }}
+#libraryList:focus, #libraryFiles:focus {{ border: 2px solid {t.sea}; }}
+#libraryList::item {{ padding: {s.space_2}px {s.space_2}px; border-radius: {s.radius_control}px; }}
+#libraryList::item:hover {{ background: {t.hover}; }}
+#libraryList::item:selected {{ background: {t.selected}; color: {t.ink}; }}
+#libraryFiles {{ background: {t.surface}; color: {t.ink}; border: 2px solid {t.line}; border-radius: {s.radius}px;
+  outline: none; }}
+#libraryFiles::item {{ padding: {s.space_1}px {s.space_2}px; border: none; }}
+#libraryFiles::item:selected {{ background: {t.selected}; color: {t.ink}; }}
+#libraryFiles QHeaderView {{ background: {t.surface}; border: none; }}
+#libraryFiles QHeaderView::section {{ background: {t.surface}; color: {t.ink_2}; border: none;
+  border-bottom: 1px solid {t.line}; padding: {s.space_1}px {s.space_2}px; }}
+QComboBox {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
+  border-radius: {s.radius_control}px; padding: {s.space_1}px {s.space_2}px; }}
+QComboBox::drop-down {{ border: none; width: {s.space_5}px; }}
+QComboBox:focus {{ border: 2px solid {t.sea}; padding: {s.space_1 - 1}px {s.space_2 - 1}px; }}
+QComboBox QAbstractItemView {{ background: {t.surface}; color: {t.ink}; border: 1px solid {t.line};
+  selection-background-color: {t.selected}; selection-color: {t.ink}; }}
+#pageArea, #pageArea > QWidget {{ background: {t.rail}; border: none; }}
+#pageText {{ background: {t.paper}; color: {t.ink}; border: none; selection-background-color: {t.selected};
+  selection-color: {t.ink}; }}
+QToolButton:checked {{ background: {t.selected}; color: {t.ink}; }}
 """
 
 

@@ -65,6 +65,7 @@ class Session:
         if ended:
             self.window.models.close()
             self.window.documents.close()
+            self.window.reader.end()
             if self.window.services is not None:
                 self.window.services.close()
         self.theme.changing.disconnect()

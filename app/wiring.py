@@ -20,7 +20,7 @@ from core.store.chats import ChatId, ChatStore
 from core.store.database import Database
 from core.store.history import HistoryStore
 from core.store.overrides import OverrideStore
-from core.store.scopes import ScopeStore
+from core.store.scopes import ChatScope, ScopeStore
 
 if TYPE_CHECKING:
     from core.budget import Surroundings
@@ -128,11 +128,15 @@ def answering(
     settings: Settings,
     chat_id: ChatId,
     new_overrides: ChatOverrides | None = None,
+    new_scope: ChatScope | None = None,
 ) -> Answering:
     """Return what an answer in a conversation is made with (engine lane).
 
-    `new_overrides` are those of a conversation that begins with this very message; they are stored first.
+    `new_overrides` and `new_scope` are those of a conversation that begins with this very message; they are stored
+    first.
     """
+    if new_scope is not None:
+        services.scopes.set(chat_id, new_scope)
     if new_overrides is not None:
         services.overrides.set(chat_id, new_overrides)
     resolved = resolve(settings, services.overrides.get(chat_id))
@@ -177,8 +181,9 @@ class Documents:
     database: "IndexDatabase"
     collections: "Collections"
     indexer: "Indexer"  # only the index lane uses it
-    searcher: "Searcher"
+    searcher: "Searcher"  # the engine lane's
     extractor: "Extractor"
+    window_searcher: "Searcher"  # for the search as it is typed
 
     def close(self) -> None:
         """Close the index and end the extraction child."""
@@ -207,7 +212,9 @@ def open_documents(paths: AppPaths) -> Documents:
     def read(path: Path, cancel: CancelToken) -> "Extracted":
         return extractor.extract(path, cancel, lambda event: None)
 
-    return Documents(database, Collections(database), Indexer(database, read), Searcher(database), extractor)
+    return Documents(
+        database, Collections(database), Indexer(database, read), Searcher(database), extractor, Searcher(database)
+    )
 
 
 class LazyDocuments:

@@ -88,10 +88,10 @@ class AnswerBody(QWidget):
         self._needs_render = False
         self._render_ms = self._since_render.restart()
 
-    def mark_verified(self, words: str, note: str) -> bool:
+    def mark_verified(self, words: str, note: str, href: str = "") -> bool:
         """Put a check mark and `note` behind a quote of a finished text; False when it is not found as it is."""
         texts = [segment for segment in self._segments if isinstance(segment, TextSegment)]
-        return any(segment.mark_verified(words, note) for segment in texts)
+        return any(segment.mark_verified(words, note, href) for segment in texts)
 
     def layout_at(self, width: int) -> int:
         """Place the segments at `width` and return the height in all."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, 
 
 from app.chat.budget_bar import BudgetBar
 from app.chat.chips import DocumentChips
+from app.chat.scope import ScopeButton
 from app.icons import icon
 from app.notices import bytes_in_words
 from app.plain_text import PlainLabel
@@ -139,6 +140,7 @@ class Composer(QFrame):
         self.budget_bar = BudgetBar(theme)
         self._cut = _quiet_button("Cut it to fit", self.cut_requested)
         self._document = _quiet_button("Add it as a document", self.document_requested)
+        self.scope = ScopeButton()
         self._hint = PlainLabel(kind="warning", wrap=True)
         self._hint.hide()
         self._frame = QFrame()
@@ -263,6 +265,7 @@ class Composer(QFrame):
         """Recolour the paper clip and measure the text anew."""
         self._clip.setIcon(icon("paperclip", self._theme.tokens.ink_2, SIZES.icon))
         self._clip.setIconSize(QSize(SIZES.icon, SIZES.icon))
+        self.scope.setMinimumHeight(self._button.sizeHint().height())
         self.on_text_changed()
 
     def on_focus_changed(self, has_focus: bool) -> None:
@@ -291,6 +294,7 @@ class Composer(QFrame):
         inside.setSpacing(SIZES.space_2)
         inside.addWidget(self._clip, 0, Qt.AlignmentFlag.AlignBottom)
         inside.addWidget(self.text, 1)
+        inside.addWidget(self.scope, 0, Qt.AlignmentFlag.AlignBottom)
         inside.addWidget(self._button, 0, Qt.AlignmentFlag.AlignBottom)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)

@@ -51,6 +51,7 @@ class DocumentsPresenter(QObject):
         self._attached: list[_Attached] = []
         self._extractor = extractor  # the library lane's
         self._readings: list[CancelToken] = []
+        self.path_of: dict[str, Path] = {}  # where files of a content lay when they were read; by SHA-256
         chat.pending_documents = self.pending
         chat.chat_opened.connect(self.on_chat_opened)
         chat.chat_stored.connect(self.on_chat_stored)
@@ -148,7 +149,9 @@ class DocumentsPresenter(QObject):
         self._chat.show_error(error)
 
     def _on_read(self, switch: CancelToken, visit: int, chat_id: ChatId | None, results: object) -> None:
-        found = results if isinstance(results, list) else []  # None: cancelled before it began
+        pairs = results if isinstance(results, list) else []  # None: cancelled before it began
+        self.path_of |= {each.sha256: path for path, each in pairs if isinstance(each, DocumentText)}
+        found = [each for _path, each in pairs]
         read = [each for each in found if isinstance(each, DocumentText)]
         for error in (each for each in found if isinstance(each, AppError)):
             self._chat.show_error(error)
@@ -199,7 +202,7 @@ def _beginning(paths: Sequence[Path]) -> str:
 
 def _read_text(
     name: str, text: str, extractor: Extractor, cancel: CancelToken, emit: Emit
-) -> list[DocumentText | AppError]:
+) -> list[tuple[Path, DocumentText | AppError]]:
     """Read a text by way of a file, so that the same bounds count for it (library lane)."""
     with TemporaryDirectory(prefix="tern-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / name
@@ -209,16 +212,16 @@ def _read_text(
 
 def _read_all(
     paths: Sequence[Path], extractor: Extractor, cancel: CancelToken, emit: Emit
-) -> list[DocumentText | AppError]:
+) -> list[tuple[Path, DocumentText | AppError]]:
     """Read one file after the other (library lane); cancelled: those that were read before."""
-    results: list[DocumentText | AppError] = []
+    results: list[tuple[Path, DocumentText | AppError]] = []
     for path in paths:
         if cancel.is_cancelled:
             break
         try:
-            results.append(read_document(path, extractor, cancel, emit))
+            results.append((path, read_document(path, extractor, cancel, emit)))
         except AppError as error:
-            results.append(error)
+            results.append((path, error))
         except Interrupted:
             break
     return results

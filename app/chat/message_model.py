@@ -10,7 +10,7 @@ from enum import Enum, auto
 from PySide6.QtCore import QObject, Signal
 
 from app import notices
-from core.events import Passage
+from core.events import Passage, StopReason
 from core.store.chats import Message, MessageRole, MessageState
 
 
@@ -39,6 +39,7 @@ class Row:
     siblings: tuple[int, ...] = ()  # ids of all messages in its place, its own among them
     message: Message | None = None  # as it is stored; None while it is being written
     is_cut: bool = False  # the answer ended before the model was done
+    is_closest: bool = False  # of a PASSAGES row: the documents most likely do not say what was asked
 
 
 class MessageModel(QObject):
@@ -139,13 +140,15 @@ def rows_of(messages: Sequence[Message]) -> list[Row]:
             if passages:
                 rows.append(Row(RowKind.PASSAGES, passages=passages))
         else:
-            rows.append(_row(RowKind.ANSWER, message))
-            rows[-1].passages = passages
+            if rows and rows[-1].kind is RowKind.PASSAGES:
+                is_refusal = message.reply is not None and message.reply.stop_reason is StopReason.NOT_IN_DOCUMENTS
+                rows[-1].is_closest = is_refusal
+            rows.append(_row(RowKind.ANSWER, message, passages))
     return rows
 
 
-def _row(kind: RowKind, message: Message) -> Row:
-    row = Row(kind, message.text)
+def _row(kind: RowKind, message: Message, passages: tuple[Passage, ...] = ()) -> Row:
+    row = Row(kind, message.text, passages=passages)
     bind(row, message)
     return row
 
@@ -154,10 +157,10 @@ def bind(row: Row, message: Message) -> None:
     """Give a row what is stored of its message, beside the text."""
     row.message, row.message_id, row.siblings = message, message.id, message.siblings
     if row.kind is RowKind.ANSWER:
-        row.is_cut, row.note = message.is_cut, note_of(message)
+        row.is_cut, row.note = message.is_cut, note_of(message, has_passages=bool(row.passages))
 
 
-def note_of(message: Message) -> str:
+def note_of(message: Message, *, has_passages: bool = True) -> str:
     """Return what stands under an answer that did not end by itself."""
     if message.is_damaged:
         return "Damaged: this is not what was saved. A backup may have it (File menu)."
@@ -169,4 +172,6 @@ def note_of(message: Message) -> str:
         case MessageState.STOPPED:
             return "You stopped this answer."
         case MessageState.DONE:
+            if message.reply is not None and message.reply.stop_reason is StopReason.NOT_IN_DOCUMENTS:
+                return notices.not_in_documents(has_passages=has_passages)
             return notices.ending(message.reply.stop_reason) if message.reply else ""

@@ -4,7 +4,10 @@ Knows passages and citations as values; must not know rows, the transcript or ho
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from app.document_words import place_in_words
@@ -17,20 +20,56 @@ COLLAPSED_CHARS = 180  # of each passage; the rest is one click away
 _NOTE_CHARS = 120
 
 
-class PassagesCard(QFrame):
-    """What the model reads with a question: number, document and words of each passage."""
+class OpenableLine(PlainLabel):
+    """Words that open something by a click, Enter or the space bar."""
 
-    def __init__(self, passages: Sequence[Passage], on_resized: Callable[[], object], parent: QWidget) -> None:
+    def __init__(self, text: str, kind: str, on_open: Callable[[], object], parent: QWidget) -> None:
+        super().__init__(text, kind=kind, wrap=True, parent=parent)
+        self._on_open = on_open
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setAccessibleName(text)
+        self.setAccessibleDescription("Opens the document at this place")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Open with the keys of a button."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self._on_open()
+        else:
+            super().keyPressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Open."""
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+            self._on_open()
+
+
+class PassagesCard(QFrame):
+    """What the model reads with a question: number, document and words of each passage; each opens its document.
+
+    `is_closest`: the documents most likely do not say what was asked.
+    """
+
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        on_resized: Callable[[], object],
+        parent: QWidget,
+        on_open: Callable[[int], object] = lambda _index: None,
+        *,
+        is_closest: bool = False,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("passagesCard")
         self._passages = passages
         self._on_resized = on_resized
         one = len(passages) == 1
-        self._title = PlainLabel("Passage read with this question" if one else "Passages read with this question")
+        self._title = PlainLabel(_title(len(passages), is_closest=is_closest))
         self._title.setProperty("kind", "small")
         self._title.setParent(self)
         self._labels = [
-            PlainLabel(_line(each, COLLAPSED_CHARS), kind="passage", wrap=True, parent=self) for each in passages
+            OpenableLine(_line(each, COLLAPSED_CHARS), "passage", partial(on_open, index), self)
+            for index, each in enumerate(passages)
         ]
         self._more = QToolButton(self)
         self._more.setProperty("kind", "action")
@@ -71,12 +110,16 @@ class CitationNotes(QWidget):
         super().__init__(parent)
         self._labels: list[PlainLabel] = []
 
-    def show_citations(self, citations: Sequence[Citation]) -> None:
-        """Show one line for each."""
+    def show_citations(
+        self, citations: Sequence[Citation], on_open: Callable[[Citation], object] = lambda _citation: None
+    ) -> None:
+        """Show one line for each; those that were found open their document."""
         for label in self._labels:
             label.deleteLater()
         self._labels = [
-            PlainLabel(citation_words(each), kind="verified" if each.is_verified else "warning", wrap=True, parent=self)
+            OpenableLine(citation_words(each), "verified", partial(on_open, each), self)
+            if each.is_verified
+            else PlainLabel(citation_words(each), kind="warning", wrap=True, parent=self)
             for each in citations
         ]
         for label in self._labels:
@@ -90,6 +133,12 @@ class CitationNotes(QWidget):
             label.setGeometry(0, top, width, height)
             top += height + SIZES.space_1
         return top
+
+
+def _title(n_passages: int, *, is_closest: bool) -> str:
+    if is_closest:
+        return "Not in your documents. This comes closest:" if n_passages == 1 else "Not in your documents. Closest:"
+    return "Passage read with this question" if n_passages == 1 else "Passages read with this question"
 
 
 def citation_words(citation: Citation) -> str:

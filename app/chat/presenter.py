@@ -245,14 +245,14 @@ class ChatPresenter(QObject):
                 self._on_saved(exchange, n_chars)
             case PromptProgress(done, total):
                 self._on_reading(exchange, done, total)
-            case PassagesFound(passages):
-                self._on_passages(exchange, passages)
+            case PassagesFound(passages, _words, is_likely):
+                self._on_passages(exchange, passages, is_likely=is_likely)
             case HistoryTrimmed(turns_dropped):
                 self._on_trimmed(exchange, turns_dropped)
             case TextDelta(text):
                 self._on_text(exchange, text)
             case ReplyDone(reason, stats):
-                self._finish(exchange, notices.ending(reason))
+                self._finish(exchange, _ending(exchange, reason))
                 if reason is not StopReason.CANCELLED and exchange.n_words and stats.decode_s > 0:
                     self.speed_changed.emit(exchange.n_words / stats.decode_s)
             case _:
@@ -312,9 +312,9 @@ class ChatPresenter(QObject):
         else:
             self._model.set_activity(index, words)
 
-    def _on_passages(self, exchange: Exchange, passages: tuple[Passage, ...]) -> None:
+    def _on_passages(self, exchange: Exchange, passages: tuple[Passage, ...], *, is_likely: bool) -> None:
         exchange.answer.passages = passages
-        exchange.passages_row = Row(RowKind.PASSAGES, passages=passages)
+        exchange.passages_row = Row(RowKind.PASSAGES, passages=passages, is_closest=not is_likely)
         index = self._index(exchange.answer)
         if index is not None:
             self._model.insert(index, exchange.passages_row)
@@ -405,3 +405,9 @@ def _carry_out(
     for each in documents:
         store.add_document(chat_id, each.name, each.sha256, each.text, each.structure)
     return work(service, chat_id, params, system, cancel, emit)
+
+
+def _ending(exchange: Exchange, reason: StopReason) -> str:
+    if reason is StopReason.NOT_IN_DOCUMENTS:
+        return notices.not_in_documents(has_passages=exchange.passages_row is not None)
+    return notices.ending(reason)

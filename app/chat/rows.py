@@ -3,7 +3,7 @@
 Knows how messages look; must not know the store, jobs or the list that places the rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -21,12 +21,15 @@ from app.chat.segments import LinkHandler, field_of
 from app.notices import Action
 from app.plain_text import PlainLabel
 from app.theme import SIZES, Theme
+from core.events import Passage
 from core.library.cite import Citation, find_refs
 
 COLLAPSED_CHARS = 4_000  # of the user's own words; the rest is one click away
 SLICE_CHARS = 8_000
 _MAX_LINE_CHARS = 400  # wider than any column
 _USER_SHARE = 0.85  # of the column
+Span = tuple[int, int]
+_QUOTE_HREF = "quote:"  # of the marks behind verified quotes; links in answers cannot have it (markdown.safe_href)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class RowActions:
     on_notice: Callable[[Action], object]
     on_resized: Callable[[], object]
     on_message: OnAction = lambda _action, _row: None
+    # The passages, which of them (from 0), and the characters of its document that are meant where it is not all of it.
+    on_passage: Callable[[Sequence[Passage], int, Span | None], object] = lambda _passages, _index, _span: None
 
 
 class RowView(QWidget):
@@ -169,7 +174,8 @@ class AnswerView(RowView):
     def __init__(self, row: Row, theme: Theme, actions: RowActions, parent: QWidget) -> None:
         super().__init__(parent)
         self._row = row
-        self._body = AnswerBody(theme, actions.on_link, self)
+        self._actions = actions
+        self._body = AnswerBody(theme, self._on_link, self)
         self._caret = QFrame(self)
         self._caret.setObjectName("caret")
         self._activity = PlainLabel(kind="secondary", parent=self)
@@ -215,7 +221,7 @@ class AnswerView(RowView):
         self._was_streaming = row.is_streaming
         if row.passages and not row.is_streaming and not self.citations:
             self.citations = find_refs(row.text, row.passages)
-            self._notes.show_citations([each for each in self.citations if not self._mark(each)])
+            self._notes.show_citations([each for each in self.citations if not self._mark(each)], self._open_quote)
         self._activity.setText(row.activity)
         self._activity.setVisible(bool(row.activity))
         self._note.setText(row.note)
@@ -232,7 +238,24 @@ class AnswerView(RowView):
 
     def _mark(self, citation: Citation) -> bool:
         """Mark a verified quote in the text; False where it cannot be, or must not."""
-        return citation.is_verified and self._body.mark_verified(citation.text, passage_note(citation))
+        href = f"{_QUOTE_HREF}{self.citations.index(citation)}"
+        return citation.is_verified and self._body.mark_verified(citation.text, passage_note(citation), href)
+
+    def _on_link(self, href: str) -> None:
+        """Open the page for the marks of Tern's own; ask about everything else."""
+        number = href.removeprefix(_QUOTE_HREF)
+        if href.startswith(_QUOTE_HREF) and number.isascii() and number.isdigit():
+            self._open_quote(self.citations[int(number)])
+        else:
+            self._actions.on_link(href)
+
+    def _open_quote(self, citation: Citation) -> None:
+        passages = self._row.passages
+        index = next((i for i, each in enumerate(passages) if each.number == citation.passage), None)
+        if index is not None:
+            start, end = citation.start, citation.end
+            span = (start, end) if start is not None and end is not None else None
+            self._actions.on_passage(passages, index, span)
 
     def _place_caret(self) -> None:
         spot = self._body.caret_position()
@@ -248,7 +271,13 @@ class PassagesView(RowView):
 
     def __init__(self, row: Row, actions: RowActions, parent: QWidget) -> None:
         super().__init__(parent)
-        self._card = PassagesCard(row.passages, actions.on_resized, self)
+        self._card = PassagesCard(
+            row.passages,
+            actions.on_resized,
+            self,
+            lambda index: actions.on_passage(row.passages, index, None),
+            is_closest=row.is_closest,
+        )
         self.setAccessibleName(self._card.accessibleName())
 
     def height_for(self, width: int) -> int:

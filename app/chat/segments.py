@@ -119,8 +119,11 @@ class TextSegment(SafeBrowser):
             self._begin_block(cursor, Paragraph(()))
         cursor.insertText(text.replace("\n", "\u2028"), self._format_of(Paragraph(()), Span("")))
 
-    def mark_verified(self, words: str, note: str) -> bool:
-        """Put a check mark and `note` behind the first quote of `words` that has none; False without such a quote."""
+    def mark_verified(self, words: str, note: str, href: str = "") -> bool:
+        """Put a check mark and `note` behind the first quote of `words` that has none; False without such a quote.
+
+        href: where the mark leads, "" for nowhere.
+        """
         cursor = QTextCursor(self.document())
         case = QTextDocument.FindFlag.FindCaseSensitively
         while not (cursor := self.document().find(words, cursor, case)).isNull():
@@ -131,6 +134,9 @@ class TextSegment(SafeBrowser):
                 made = QTextCharFormat()
                 made.setFont(self.theme.font(strong=True))
                 made.setForeground(self.theme.color("leaf"))
+                if href:
+                    made.setAnchor(True)
+                    made.setAnchorHref(href)
                 cursor.insertText(_CHECK_MARK + note, made)
                 return True
         return False

@@ -45,7 +45,7 @@ class ModelsPart:
                 return
             models, others = split
             if others:
-                self._window.documents.add(others)
+                self._window.desk.on_files_given(others)
             if models:
                 self.presenter.take_over(models)
 

@@ -19,6 +19,7 @@ from core.errors import AppError, ErrorCode
 from core.library.confinement import Confinement
 from core.library.extract_messages import (
     HEAD,
+    MAX_BYTES,
     PROGRESS,
     REQUEST,
     STARTED,
@@ -30,6 +31,7 @@ from core.library.extract_messages import (
     frame,
 )
 from core.library.extracted import Extracted
+from core.library.page_messages import PAGE_FRAMES, PAGE_REQUEST, PageRequest, decode_page_request, encode_page
 
 _DEFAULT_MEMORY: Final = 1 << 30
 _IDLE_S: Final = 60.0
@@ -60,18 +62,22 @@ def main(argv: Sequence[str] = ()) -> int:
             return 0
 
 
-def _next_request() -> Request | None:
+def _next_request() -> Request | PageRequest | None:
     head = _read_exactly(HEAD.size)
     if head is None:
         return None
-    _, length = checked_head(head, frozenset({REQUEST}))
+    kind, length = checked_head(head, frozenset({REQUEST, PAGE_REQUEST}), MAX_BYTES | PAGE_FRAMES)
     payload = _read_exactly(length)
-    return None if payload is None else decode_request(payload)
+    if payload is None:
+        return None
+    return decode_request(payload) if kind == REQUEST else decode_page_request(payload)
 
 
-def _answer(request: Request, output: int, confinement: Confinement) -> bytes:
+def _answer(request: Request | PageRequest, output: int, confinement: Confinement) -> bytes:
     """Return the frames that end the work on a file."""
     try:
+        if isinstance(request, PageRequest):
+            return _page(request)
         return encode_found(_extract(request, _Progress(output, confinement)))
     except AppError as error:
         return encode_error(error)
@@ -96,7 +102,16 @@ def _extract(request: Request, progress: "_Progress") -> Extracted:
     return Extracted(request.name, hashlib.sha256(content).hexdigest(), form, text, builder.structure())
 
 
-def _read_file(request: Request) -> bytes:
+def _page(request: PageRequest) -> bytes:
+    from core.library.extract.pdf_page import render_page
+
+    content = _read_file(request)
+    if b"%PDF-" not in content[:1_024]:
+        raise AppError(ErrorCode.DOCUMENT_UNKNOWN, kind="no PDF")
+    return encode_page(render_page(content, request.number, request.width, request.needles))
+
+
+def _read_file(request: Request | PageRequest) -> bytes:
     try:
         with request.path.open("rb") as file:
             status = os.fstat(file.fileno())

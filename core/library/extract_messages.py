@@ -5,6 +5,7 @@ Knows the values and how they are written, for both sides; every length is check
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -51,14 +52,14 @@ def frame(kind: bytes, payload: bytes) -> bytes:
     return HEAD.pack(kind, len(payload)) + payload
 
 
-def checked_head(head: bytes, kinds: frozenset[bytes]) -> tuple[bytes, int]:
-    """Return kind and length of the frame that `head` begins.
+def checked_head(head: bytes, kinds: frozenset[bytes], limits: Mapping[bytes, int] = MAX_BYTES) -> tuple[bytes, int]:
+    """Return kind and length of the frame that `head` begins; `limits`: how long a frame of each kind may be.
 
     Raises:
         ValueError: it is none of `kinds`, or longer than such a frame may be.
     """
     kind, length = HEAD.unpack(head)
-    if kind not in kinds or length > MAX_BYTES[kind]:
+    if kind not in kinds or length > limits[kind]:
         raise ValueError("not a frame that may come now")
     return kind, length
 

@@ -13,9 +13,9 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from core.child import child_command, child_environ
 from core.errors import AppError, ErrorCode
@@ -25,6 +25,7 @@ from core.library.extract_messages import (
     FAILED,
     FOUND,
     HEAD,
+    MAX_BYTES,
     PROGRESS,
     STARTED,
     STRUCTURE,
@@ -37,6 +38,15 @@ from core.library.extract_messages import (
     encode_request,
 )
 from core.library.extracted import Extracted
+from core.library.page_messages import (
+    PAGE,
+    PAGE_FRAMES,
+    PIXELS,
+    PageImage,
+    PageRequest,
+    decode_page,
+    encode_page_request,
+)
 from core.library.quarantine import Quarantine
 
 CHILD_MODULE: Final = "core.library.extract_child"
@@ -44,7 +54,10 @@ _PASSED_ON: Final = ("PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "LD_LIBRARY_
 _START_S: Final = 20.0  # for a child to answer at all
 _GRACE_S: Final = 5.0  # beyond the limit, after which a child that did not end itself is killed
 _PIECE_BYTES: Final = 1 << 20
-_AFTER_START: Final = frozenset({PROGRESS, FAILED, FOUND})
+_AFTER_START: Final = frozenset({PROGRESS, FAILED, FOUND, PAGE})
+_FRAMES: Final = MAX_BYTES | PAGE_FRAMES
+
+_Read = TypeVar("_Read", Extracted, PageImage)
 
 
 class _Died(Exception):  # noqa: N818 - what happened
@@ -84,7 +97,7 @@ class _Child:
     def receive(self, kinds: frozenset[bytes], deadline: float) -> tuple[bytes, bytes]:
         """Return kind and payload of the next frame."""
         try:
-            kind, length = checked_head(self._read(HEAD.size, deadline), kinds)
+            kind, length = checked_head(self._read(HEAD.size, deadline), kinds, _FRAMES)
         except ValueError as exc:
             raise _Died from exc
         return kind, self._read(length, deadline)
@@ -145,8 +158,26 @@ class Extractor:
             AppError: DOCUMENT_*, EXTRACTOR_FAILED.
             Interrupted: it was cancelled; the child is dead.
         """
-        path = Path(os.path.abspath(path)) if "\0" not in str(path) else path  # noqa: PTH100 - resolve() follows links
-        name = shown_name(path)
+        path = _absolute(path)
+        request = Request(path, shown_name(path), self._limits)
+        return self._guarded(path, cancel, lambda: self._read(request, encode_request(request), cancel, emit, _found))
+
+    def page(self, path: Path, number: int, width: int, needles: Sequence[str], cancel: CancelToken) -> PageImage:
+        """Return a page of a PDF as a picture, drawn in the child; number from 1, width in pixels at most.
+
+        needles: pieces of the text as extract() gave it, whose places on the page are to be told.
+
+        Raises:
+            AppError: DOCUMENT_*, EXTRACTOR_FAILED.
+            Interrupted: it was cancelled; the child is dead.
+        """
+        path = _absolute(path)
+        request = PageRequest(path, shown_name(path), number, width, tuple(needles), self._limits)
+        sent = encode_page_request(request)
+        return self._guarded(path, cancel, lambda: self._read(request, sent, cancel, lambda _event: None, _drawn))
+
+    def _guarded(self, path: Path, cancel: CancelToken, read: Callable[[], _Read]) -> _Read:
+        """Carry out `read` unless the file is in quarantine, and note there what it does to the child."""
         sha256 = self._checked(path, cancel)
         reason = self._quarantine.reason(sha256)
         if reason is not None:
@@ -156,7 +187,7 @@ class Extractor:
             cancel.on_cancel(lambda: self._on_cancel(cancel))
         self._working_for = cancel
         try:
-            return self._with_second_try(Request(path, name, self._limits), sha256, cancel, emit)
+            return self._with_second_try(sha256, read)
         finally:
             self._working_for = None
 
@@ -171,11 +202,11 @@ class Extractor:
         if child is not None and self._working_for is cancel:
             child.kill()
 
-    def _with_second_try(self, request: Request, sha256: str, cancel: CancelToken, emit: Emit) -> Extracted:
+    def _with_second_try(self, sha256: str, read: Callable[[], _Read]) -> _Read:
         """Read a file; where it kills the child, once more in a fresh one."""
         while True:
             try:
-                extracted = self._read(request, cancel, emit)
+                done = read()
             except AppError as error:
                 if error.code not in (ErrorCode.DOCUMENT_CRASHED, ErrorCode.DOCUMENT_TOO_SLOW):
                     raise
@@ -186,14 +217,21 @@ class Extractor:
             else:
                 if not self._quarantine.is_empty:
                     self._quarantine.forget(sha256)
-                return extracted
+                return done
 
-    def _read(self, request: Request, cancel: CancelToken, emit: Emit) -> Extracted:
-        child = self._started(request, cancel)
+    def _read(
+        self,
+        request: Request | PageRequest,
+        sent: bytes,
+        cancel: CancelToken,
+        emit: Emit,
+        finish: "Callable[[_Child, str, bytes, bytes, float], _Read]",
+    ) -> _Read:
+        child = self._started(sent, cancel)
         began = time.monotonic()
         deadline = began + request.limits.wall_s + _GRACE_S
         try:
-            return self._receive(child, request, deadline, emit)
+            return self._receive(child, request, deadline, emit, finish)
         except _Died as exc:
             self._child = None
             ended = child.end()
@@ -208,7 +246,7 @@ class Extractor:
                 self.close()
             raise
 
-    def _started(self, request: Request, cancel: CancelToken) -> _Child:
+    def _started(self, sent: bytes, cancel: CancelToken) -> _Child:
         """Return a child that has begun with the file; one that had ended while idle is replaced."""
         for _ in range(2):
             if self._child is None:
@@ -217,7 +255,7 @@ class Extractor:
             if cancel.is_cancelled:
                 raise Interrupted
             try:
-                child.send(encode_request(request))
+                child.send(sent)
                 child.receive(frozenset({STARTED}), time.monotonic() + _START_S)
                 return child
             except _Died:
@@ -227,8 +265,15 @@ class Extractor:
                     raise Interrupted from None
         raise AppError(ErrorCode.EXTRACTOR_FAILED, reason=ended)
 
-    def _receive(self, child: _Child, request: Request, deadline: float, emit: Emit) -> Extracted:
-        """Return the document, or raise the child's own error."""
+    def _receive(
+        self,
+        child: _Child,
+        request: Request | PageRequest,
+        deadline: float,
+        emit: Emit,
+        finish: "Callable[[_Child, str, bytes, bytes, float], _Read]",
+    ) -> _Read:
+        """Return what was read, or raise the child's own error."""
         while True:
             kind, payload = child.receive(_AFTER_START, deadline)
             try:
@@ -240,9 +285,7 @@ class Extractor:
                 if kind == FAILED:
                     error = decode_error(payload, request.path)
                 else:
-                    _, structure = child.receive(frozenset({STRUCTURE}), deadline)
-                    _, text = child.receive(frozenset({TEXT}), deadline)
-                    return decode_found(request.name, payload, structure, text)
+                    return finish(child, request.name, kind, payload, deadline)
             except (ValueError, TypeError) as exc:
                 raise _Died from exc
             if error.code is ErrorCode.DOCUMENT_TOO_HEAVY:
@@ -276,6 +319,27 @@ class Extractor:
 def shown_name(path: Path) -> str:
     """Return the name of a file as one harmless line."""
     return one_line(path.name.encode("utf-8", "replace").decode("utf-8")) or "document"
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path)) if "\0" not in str(path) else path  # noqa: PTH100 - resolve() follows links
+
+
+def _found(child: _Child, name: str, kind: bytes, payload: bytes, deadline: float) -> Extracted:
+    """Take what follows the head of a document."""
+    if kind != FOUND:
+        raise ValueError("not a document")
+    _, structure = child.receive(frozenset({STRUCTURE}), deadline)
+    _, text = child.receive(frozenset({TEXT}), deadline)
+    return decode_found(name, payload, structure, text)
+
+
+def _drawn(child: _Child, _name: str, kind: bytes, payload: bytes, deadline: float) -> PageImage:
+    """Take what follows the head of a page."""
+    if kind != PAGE:
+        raise ValueError("not a page")
+    _, pixels = child.receive(frozenset({PIXELS}), deadline)
+    return decode_page(payload, pixels)
 
 
 def _reason(error: AppError) -> str:

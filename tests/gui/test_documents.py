@@ -203,7 +203,8 @@ def test_what_cannot_be_read_gets_a_card_with_the_reason(qtbot, open_window, mak
     shown = " ".join(label.text() for label in session.window.pane.transcript.findChildren(PlainLabel))
     assert "the PDF is cut off or not whole" in shown
     assert chips(session) == ("lease.txt",)  # the good one is there
-    drop(qtbot, session, tmp_path)
+    session.window.documents.add([tmp_path])  # a dropped folder is offered as a collection: test_library.py
+    qtbot.waitUntil(lambda: session.runner.is_idle)
     assert "folder" in str(error_of(session).facts["reason"])
 
 

@@ -1,0 +1,1 @@
+"""The window that shows a document at the place of a passage."""
