@@ -57,7 +57,7 @@ QLabel[kind="openable"]:hover {{ background: {t.hover}; border-radius: {s.space_
 #dropArea {{ background: {t.surface}; border: 2px dashed {t.line}; border-radius: {s.radius}px; }}
 #chip {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {s.radius_control}px; }}
 #messageText {{ background: transparent; border: none; color: {t.ink}; }}
-#messageText:focus, #codeBlock QPlainTextEdit:focus {{ background: {t.hover}; }}
+#messageText:focus, #openableLine:focus, #codeBlock QPlainTextEdit:focus {{ background: {t.hover}; }}
 #caret {{ background: {t.sea}; }}
 #hairline {{ background: {t.line}; border: none; max-height: 1px; min-height: 1px; }}
 QSplitter::handle {{ background: {t.line}; }}

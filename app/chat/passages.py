@@ -26,6 +26,7 @@ class OpenableLine(PlainLabel):
     def __init__(self, text: str, kind: str, on_open: Callable[[], object], parent: QWidget) -> None:
         super().__init__(text, kind=kind, wrap=True, parent=parent)
         self._on_open = on_open
+        self.setObjectName("openableLine")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(text)
