@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 TRUST_SMALL: Final = 16.0
 _TRUST: Final = 1.0
 SAVE_INTERVAL_S: Final = 0.5  # half of the second of text that a killed process may lose
+# What a small model knows it knows by heart: chance only makes it say something else that it knows.
+SMALL_TEMPERATURE: Final = 0.2
 _SETTING: Final = "prompt"  # beside the sampling parameters in ReplyRecord.params
 
 
@@ -154,6 +156,7 @@ class ChatService:
             AppError: CHAT_NOT_FOUND when the prompt is gone.
         """
         engine = self._engine()
+        params = _suited(params, engine)
         path = self._path_to(prompt_id)
         if not path[-1].context:
             prompt = self._with_passages(path[-1], engine, params, cancel, emit, words)
@@ -188,6 +191,7 @@ class ChatService:
             AppError: as for `answer`; MODEL_DIFFERS when another model wrote the beginning.
         """
         engine = self._engine()
+        params = _suited(params, engine)
         path = self._path_to(reply_id)
         message = path.pop()
         begun, used, setting = _begun(message, engine, params, system)
@@ -415,6 +419,13 @@ def _begun(
 
 def _digest(ids: Sequence[TokenId]) -> str:
     return hashlib.sha256(" ".join(map(str, ids)).encode()).hexdigest()
+
+
+def _suited(params: "SamplingParams", engine: "Engine") -> "SamplingParams":
+    """Return what `engine` is to sample with; the stored answer says so too."""
+    if not engine.is_small or params.temperature <= SMALL_TEMPERATURE:
+        return params
+    return replace(params, temperature=SMALL_TEMPERATURE)
 
 
 def _record(model: str, generation: "Generation", params: "SamplingParams", setting: _Setting) -> ReplyRecord:

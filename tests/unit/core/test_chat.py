@@ -501,7 +501,7 @@ def test_a_continued_answer_is_the_one_that_a_longer_limit_would_have_given(real
     assert longer.reply is not None
     assert longer.reply.token_ids == whole.reply.token_ids
     added = "".join(event.text for event in real.events if isinstance(event, TextDelta))
-    assert longer.text.endswith(added)
+    assert longer.text.endswith(added.replace("\x00", "\ufffd"))  # as the store keeps it
 
 
 def test_a_replay_gives_the_identical_text_also_of_a_continued_answer(real: RealBed) -> None:
@@ -543,3 +543,11 @@ def test_an_edit_reads_only_what_is_new(real: RealBed) -> None:
     )  # fmt: skip
     assert edited.reply is not None
     assert edited.reply.stats.cached_tokens > edited.reply.stats.prompt_tokens // 2
+
+
+@pytest.mark.parametrize(("is_small", "asked", "used"), [(True, 0.7, 0.2), (True, 0.0, 0.0), (False, 0.7, 0.7)])
+def test_a_small_model_leaves_little_to_chance_and_the_answer_says_so(bed: Bed, is_small, asked, used) -> None:
+    bed.engine.is_small = is_small
+    message = bed.reply("Hello", Params(temperature=asked))
+    assert message.reply is not None
+    assert json.loads(message.reply.params)["temperature"] == used
