@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from core.answers import asks_for_quotes, choices_about, suited
 from core.errors import AppError, ErrorCode
 from core.events import (
     CancelToken,
@@ -19,7 +20,6 @@ from core.events import (
     HistoryTrimmed,
     Interrupted,
     MessageStored,
-    Passage,
     PassagesFound,
     ReplyDone,
     ReplyStats,
@@ -33,7 +33,6 @@ from core.inference.config import TokenId
 from core.inference.prompt import Role, Turn, build_prompt, reply_reserve
 from core.library.cite import build_context, passage_budget
 from core.library.index.searcher import Searcher
-from core.library.quoting import quotes_for
 from core.library.search import MAX_PASSAGES, Library
 from core.store.chats import ChatId, ChatStore, Message, MessageId, MessageRole, MessageState, ReplyRecord
 from core.store.documents import storable
@@ -43,13 +42,7 @@ if TYPE_CHECKING:
     from core.inference.engine import Engine, Generation
     from core.inference.sampling import SamplingParams
 
-# How much the search has to say in which sentence is quoted, as log-probability for a point of its score. A small
-# model finds the right sentence less often than the search does (evaluate.py of the starter), a large one more often.
-TRUST_SMALL: Final = 16.0
-_TRUST: Final = 1.0
 SAVE_INTERVAL_S: Final = 0.5  # half of the second of text that a killed process may lose
-# What a small model knows it knows by heart: chance only makes it say something else that it knows.
-SMALL_TEMPERATURE: Final = 0.2
 _SETTING: Final = "prompt"  # beside the sampling parameters in ReplyRecord.params
 
 
@@ -60,10 +53,6 @@ class ReadingLimits:
     n_passages: int = MAX_PASSAGES
     share_percent: int = 50  # of the context, without the room of the answer
     answers: str = "automatic"  # "quotes": only sentences of the passages; "free"; "automatic": quotes of small models
-
-    def asks_for_quotes(self, engine: "Engine") -> bool:
-        """True where answers about passages are to be quotes of them."""
-        return self.answers == "quotes" or (self.answers == "automatic" and engine.is_small)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +145,7 @@ class ChatService:
             AppError: CHAT_NOT_FOUND when the prompt is gone.
         """
         engine = self._engine()
-        params = _suited(params, engine)
+        params = suited(params, engine)
         path = self._path_to(prompt_id)
         if not path[-1].context:
             prompt = self._with_passages(path[-1], engine, params, cancel, emit, words)
@@ -167,7 +156,7 @@ class ChatService:
             system,
             engine.context_length,
             reply_reserve(engine.context_length, params.max_tokens),
-            are_quotes=bool(path[-1].context) and self._reading.asks_for_quotes(engine),
+            are_quotes=bool(path[-1].context) and asks_for_quotes(self._reading.answers, engine),
         )
         choices = _choices(path[-1], setting, engine)
         reply_id = self._store.begin_reply(path[-1].chat_id, engine.name, prompt_id)
@@ -191,7 +180,7 @@ class ChatService:
             AppError: as for `answer`; MODEL_DIFFERS when another model wrote the beginning.
         """
         engine = self._engine()
-        params = _suited(params, engine)
+        params = suited(params, engine)
         path = self._path_to(reply_id)
         message = path.pop()
         begun, used, setting = _begun(message, engine, params, system)
@@ -375,11 +364,7 @@ class _Setting:
 
 def _choices(prompt: Message, setting: _Setting, engine: "Engine") -> list[Choice]:
     """Return the answers that the model may give about the passages of a prompt; none where it is free."""
-    if not setting.are_quotes:
-        return []
-    trust = TRUST_SMALL if engine.is_small else _TRUST
-    passages: Sequence[Passage] = prompt.context
-    return [Choice(quote.text, trust * quote.score) for quote in quotes_for(passages, prompt.text)]
+    return choices_about(prompt.context, prompt.text, engine) if setting.are_quotes else []
 
 
 def _prompt_ids(engine: "Engine", path: Sequence[Message], setting: _Setting, emit: Emit) -> tuple[TokenId, ...]:
@@ -419,13 +404,6 @@ def _begun(
 
 def _digest(ids: Sequence[TokenId]) -> str:
     return hashlib.sha256(" ".join(map(str, ids)).encode()).hexdigest()
-
-
-def _suited(params: "SamplingParams", engine: "Engine") -> "SamplingParams":
-    """Return what `engine` is to sample with; the stored answer says so too."""
-    if not engine.is_small or params.temperature <= SMALL_TEMPERATURE:
-        return params
-    return replace(params, temperature=SMALL_TEMPERATURE)
 
 
 def _record(model: str, generation: "Generation", params: "SamplingParams", setting: _Setting) -> ReplyRecord:

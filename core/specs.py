@@ -199,7 +199,7 @@ SPECS: Final[tuple[Spec, ...]] = (
     Spec("prompt_library", Kind.PRESETS, (), "Own system prompts", "System prompts that you keep under a name.",
          Page.ANSWERS, maximum=200),
     Spec("temperature", Kind.NUMBER, 0.7, "Temperature",
-         "Higher is more varied, lower more predictable. 0: always the likeliest word. The starter uses 0.2 at most.",
+         "Higher is more varied, lower more predictable. 0: always the likeliest word. Unchanged, the starter has 0.2.",
          Page.ANSWERS, minimum=0.0, maximum=5.0, is_advanced=True, step=0.1),
     Spec("top_k", Kind.INTEGER, 40, "Top k", "Choose among this many likeliest tokens. 0: no limit.",
          Page.ANSWERS, minimum=0, maximum=1_000_000, is_advanced=True, step=5),

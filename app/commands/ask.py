@@ -20,6 +20,7 @@ from core.settings import Settings, sampling_params
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.inference.choices import Choice
     from core.inference.config import TokenId
     from core.inference.engine import Engine, Generation
     from core.inference.sampling import SamplingParams
@@ -51,6 +52,8 @@ def _answer(
     opened: wiring.Documents | None,
     out: Output,
 ) -> int:
+    from core.answers import suited
+
     collections = [] if opened is None else [opened.collections.find(name).id for name in arguments.docs]
     cancel = CancelToken()
     with interrupts_cancel(cancel):
@@ -62,16 +65,19 @@ def _answer(
     directory = model_directory(arguments, paths, settings)
     params = sampling_params(settings)
     answer = Answer(out, cancel, shows_text=not arguments.json)
+    choices: list[Choice] = []
     with interrupts_cancel(cancel):
         engine = open_engine(directory, settings, cancel, out)
         try:
             if arguments.raw:
                 ids: Sequence[TokenId] = engine.tokenizer.encode_rendered(prompt)
             else:
+                params = suited(params, engine)
                 ids = _chat_ids(engine, prompt, settings.text("system_prompt"), params, documents, cancel)
+                choices = documents.choices(prompt, engine, settings.text("document_answers"))
                 if not arguments.json:
                     documents.tell_passages(out)
-            generation = engine.generate(ids, params, cancel, answer.on_event)
+            generation = engine.generate(ids, params, cancel, answer.on_event, choices)
         finally:
             engine.close()
     if arguments.json:

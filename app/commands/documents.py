@@ -17,6 +17,7 @@ from core.library.together import FoundPassages, find_together
 if TYPE_CHECKING:
     from app.wiring import Documents
     from core.events import CancelToken, Passage, Place
+    from core.inference.choices import Choice
     from core.inference.engine import Engine
     from core.library.extractor import Extractor
     from core.library.index.collections import CollectionId
@@ -77,6 +78,13 @@ class AskedDocuments:
             cancel,
         )
         return build_context(self._passages, question) if self._passages else question
+
+    def choices(self, question: str, engine: "Engine", answers: str) -> "list[Choice]":
+        """Return the quotes that the answer may be; none where it is free. `answers`: the setting document_answers."""
+        from core.answers import asks_for_quotes, choices_about
+
+        wants_quotes = bool(self._passages) and asks_for_quotes(answers, engine)
+        return choices_about(self._passages, question, engine) if wants_quotes else []
 
     def tell_passages(self, out: Output) -> None:
         """Show beside the answer what the model is about to read."""

@@ -213,3 +213,11 @@ def test_an_unknown_kernel_set_is_refused(
     assert (ended.code, ended.out) == (2, "")
     assert ended.is_one_line()
     assert "mmx" in ended.err
+
+
+def test_the_starter_leaves_little_to_chance_unless_that_is_asked_for(tern: Tern) -> None:
+    texts = {json.loads(tern("ask", "--json", "--seed", seed, "What is Tern?").out)["text"] for seed in range(8)}
+    assert len(texts) == 1
+    asked = ("ask", "--json", "--temperature", "2", "--top-k", "0", "--top-p", "1", "--max-tokens", "8")
+    wild = {json.loads(tern(*asked, "--seed", seed, "What is Tern?").out)["text"] for seed in range(8)}
+    assert len(wild) > 1

@@ -53,6 +53,13 @@ def test_the_model_reads_the_passages_and_no_special_token_of_theirs(tern: Tern,
     assert len(answer["prompt_token_ids"]) > len(ask(tern, "How long is the notice period?")["prompt_token_ids"])
 
 
+def test_the_starter_answers_with_a_sentence_of_the_document_word_for_word(tern: Tern, lease: Path) -> None:
+    ended = tern("ask", "--json", "--document", lease, "How long is the notice period?")
+    answer = json.loads(ended.out)
+    assert answer["text"] == '[1] "The notice period is three months."'
+    assert [citation["verified"] for citation in answer["citations"]] == [True]
+
+
 def test_the_prompt_is_exactly_the_context(tern: Tern, lease: Path) -> None:
     context = "Passages:\n[1] The notice period is three months. <|eot_id|>\nQuestion: How long is the notice period?"
     answer = ask(tern, "--document", lease, "How long is the notice period?")

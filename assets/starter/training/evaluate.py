@@ -19,15 +19,13 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[2]))
 
-from core import chat  # noqa: E402
+from core.answers import choices_about  # noqa: E402
 from core.events import CancelToken, StopReason  # noqa: E402
-from core.inference.choices import Choice  # noqa: E402
 from core.inference.engine import Engine, Generation, open_engine  # noqa: E402
 from core.inference.model import load_model  # noqa: E402
 from core.inference.prompt import Role, Turn, build_prompt, reply_reserve  # noqa: E402
 from core.inference.sampling import SamplingParams  # noqa: E402
 from core.library.cite import build_context, passage_budget  # noqa: E402
-from core.library.quoting import quotes_for  # noqa: E402
 from core.library.reading import DocumentText  # noqa: E402
 from core.library.search import Library  # noqa: E402
 
@@ -113,7 +111,7 @@ def dropped(engine: Engine) -> list[tuple[str, str, Generation, Generation]]:
             count = lambda text: len(engine.tokenizer.encode_text(text))  # noqa: E731
             passages = library.find([document], question, count, budget, CancelToken())
             prompt = build_context(passages, question)
-            choices = [Choice(each.text, chat.TRUST_SMALL * each.score) for each in quotes_for(passages, question)]
+            choices = choices_about(passages, question, engine)
             quoted = engine.generate(ids_of(engine, prompt), GREEDY, CancelToken(), silent, choices)
             results.append((question, quote, answer(engine, prompt, GREEDY), quoted))
     return results

@@ -545,8 +545,8 @@ def test_an_edit_reads_only_what_is_new(real: RealBed) -> None:
     assert edited.reply.stats.cached_tokens > edited.reply.stats.prompt_tokens // 2
 
 
-@pytest.mark.parametrize(("is_small", "asked", "used"), [(True, 0.7, 0.2), (True, 0.0, 0.0), (False, 0.7, 0.7)])
-def test_a_small_model_leaves_little_to_chance_and_the_answer_says_so(bed: Bed, is_small, asked, used) -> None:
+@pytest.mark.parametrize(("is_small", "asked", "used"), [(True, 0.7, 0.2), (True, 1.1, 1.1), (False, 0.7, 0.7)])
+def test_a_small_model_has_a_temperature_of_its_own_and_the_answer_says_so(bed: Bed, is_small, asked, used) -> None:
     bed.engine.is_small = is_small
     message = bed.reply("Hello", Params(temperature=asked))
     assert message.reply is not None
